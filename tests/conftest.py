@@ -1,0 +1,9 @@
+"""Settings for every test: the Keras backend is chosen, and the learner's own progress is left alone."""
+
+import pytest
+
+
+@pytest.fixture(autouse=True)
+def private_home(tmp_path, monkeypatch):
+    """Point the learner's progress at a folder of the test's own."""
+    monkeypatch.setenv("MEDLEARN_HOME", str(tmp_path / "home"))
