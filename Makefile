@@ -1,0 +1,48 @@
+# Two commands on a fresh machine: `make lab` and `make test`. Each sets up what it needs, once.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+LAB_FLAGS ?=
+# JupyterLab refuses to start as root (in a container, say) unless told otherwise.
+ROOT_FLAG := $(if $(filter 0,$(shell id -u)),--allow-root)
+
+.DEFAULT_GOAL := help
+.PHONY: help lab test notebooks bench clean
+
+help:  ## say what there is
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+lab: $(VENV)/.course-ready  ## open the course in JupyterLab
+	$(BIN)/jupyter lab --ServerApp.ip=127.0.0.1 $(ROOT_FLAG) $(LAB_FLAGS) notebooks/00_start_here.ipynb
+
+test: $(VENV)/.test-ready  ## run every test: units, doctests, notebooks, browser
+	$(BIN)/python course/build.py --check
+	$(BIN)/ruff check .
+	$(BIN)/python -m pytest --nbval-lax --nbval-current-env $(TEST_FLAGS)
+
+notebooks: $(VENV)/.test-ready  ## build the notebooks whose lessons changed
+	$(BIN)/python course/build.py
+
+bench: $(VENV)/.test-ready  ## measure seconds and memory of each notebook
+	$(BIN)/python benchmarks/notebooks.py
+
+clean:  ## remove the virtual environment; your work and your data stay
+	rm -rf $(VENV)
+
+$(VENV)/.course-ready: pyproject.toml constraints.txt
+	$(call install,course)
+
+$(VENV)/.test-ready: pyproject.toml constraints.txt
+	$(call install,test)
+	@touch $(VENV)/.course-ready
+
+define install
+@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "medlearn needs Python 3.11 or later; $(PYTHON) is $$($(PYTHON) --version). Name another one: make PYTHON=python3.12 lab"; exit 1; }
+@$(PYTHON) -c 'import ensurepip, venv' || { echo "Python's venv is missing. On Debian and Ubuntu: sudo apt install python3-venv"; exit 1; }
+test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+@echo "Installing what the course needs into $(VENV): a few minutes, once."
+$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[$(1)]'
+@$(BIN)/jupyter labextension disable --level=sys_prefix @jupyterlab/apputils-extension:announcements
+@touch $@
+endef
