@@ -1,0 +1,40 @@
+"""Data sets with their cards, downloads, splits, readers, and patients that the library simulates.
+
+Importing this package loads no framework: each name is looked up in its module when you first use it.
+
+Examples
+--------
+>>> from medlearn import data
+>>> print(data.card("t1_dicom_series").licence)
+PDDL-1.0
+"""
+
+from importlib import import_module
+
+_MODULES = {
+    "archives": ("UnsafeArchive", "unpack"),
+    "cache": ("DataUnavailable", "available", "cache_folder", "is_available", "missing", "remove", "verify"),
+    "catalogue": ("Card", "RemoteFile", "card", "cards", "read_catalogue"),
+    "deidentify": ("deidentify", "find_identifiers"),
+    "dicom": ("DicomSeriesError", "read_dicom_series", "write_dicom_series"),
+    "download": ("fetch",),
+    "head_ct": ("simulate_head_ct",),
+    "nifti": ("read_nifti", "write_nifti"),
+    "scans": ("Scan", "load_brain_template", "load_ct_slice", "load_lidc_slices", "load_t1_series"),
+    "splits": ("assert_no_patient_overlap", "split_by_patient"),
+}
+_HOME = {name: module for module, names in _MODULES.items() for name in names}
+
+__all__ = sorted(_HOME)
+
+
+def __getattr__(name):
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__():
+    return sorted({*globals(), *_HOME})
