@@ -105,7 +105,7 @@ class Exercise:
 
     def solution_source(self):
         """Return the solution's source, without its decorator."""
-        lines = inspect.getsource(self.solution_function).splitlines()
+        lines = textwrap.dedent(inspect.getsource(self.solution_function)).splitlines()
         first = next(i for i, line in enumerate(lines) if line.startswith("def "))
         return "\n".join(lines[first:])
 

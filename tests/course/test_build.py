@@ -1,0 +1,167 @@
+"""The builder: the same bytes twice, kept outputs, a learner's work set aside; what is committed is what is built."""
+
+import ast
+import importlib
+import itertools
+import json
+import re
+import shutil
+from dataclasses import replace
+
+import nbformat
+import pytest
+from assemble import assemble, execute, fingerprint_of_cells, needs_execution, to_text
+from build import NOTEBOOKS, build, check, course_problems, main, readme_with_tables
+from lesson_source import read_source
+from syllabus import COURSE, CourseError, load_syllabus
+
+import medlearn
+
+SYLLABUS = load_syllabus()
+NAMES = [lesson.name for lesson in SYLLABUS.lessons]
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory):
+    """Lesson 00, built in a folder of its own: executed, since it has cells whose output is kept."""
+    folder = tmp_path_factory.mktemp("notebooks")
+    assert build(SYLLABUS, ["00_start_here"], notebooks=folder) == ["00_start_here"]
+    return folder / "00_start_here.ipynb"
+
+
+def test_build_twice_gives_the_same_bytes(built):
+    before = built.read_bytes()
+    assert build(SYLLABUS, ["00_start_here"], notebooks=built.parent) == []
+    assert build(SYLLABUS, ["00_start_here"], notebooks=built.parent, force=True) == ["00_start_here"]
+    assert built.read_bytes() == before
+
+
+def test_build_gives_what_is_committed(built):
+    assert built.read_bytes() == (NOTEBOOKS / "00_start_here.ipynb").read_bytes()
+
+
+def test_check_of_the_committed_notebooks():
+    check(SYLLABUS, NAMES)
+
+
+def test_build_keeps_only_tagged_text(built):
+    notebook = nbformat.read(built, as_version=4)
+    kept = [cell for cell in notebook.cells if cell.get("outputs")]
+    assert [cell.metadata.tags for cell in kept] == [["nbval-check-output"]] * len(kept)
+    assert kept[0].outputs[0].text == "image[1, 3] = 23\nshape (rows, columns) = (3, 4)\n"
+    assert {cell.execution_count for cell in notebook.cells if cell.cell_type == "code"} == {None}
+
+
+def test_build_gives_ids_by_position_and_clean_metadata(built):
+    notebook = json.loads(built.read_text(encoding="utf-8"))
+    assert [cell["id"] for cell in notebook["cells"]] == [f"lesson-00-{i:03d}" for i in range(len(notebook["cells"]))]
+    assert notebook["metadata"].keys() == {"kernelspec", "language_info", "medlearn"}
+    assert notebook["metadata"]["language_info"] == {"name": "python"}
+
+
+def test_build_puts_title_setup_and_quiz_in_their_places(built):
+    cells = nbformat.read(built, as_version=4).cells
+    assert cells[0].source.startswith("# 00 Start here\n")
+    assert cells[1].metadata.tags == ["setup"] and cells[1].metadata.jupyter.source_hidden
+    headings = re.findall(r"^## (.+)$", "\n".join(c.source for c in cells if c.cell_type == "markdown"), re.MULTILINE)
+    assert headings[-4:] == ["Real patients", "What you may claim", "Quiz", "Summary"]
+    quiz = next(c for c in cells if "display_quiz" in c.source)
+    questions = ast.literal_eval(quiz.source[quiz.source.index("(") + 1 : -1])
+    assert questions == json.loads((COURSE / "quizzes" / "00_start_here.json").read_text(encoding="utf-8"))
+
+
+def test_build_sets_a_learners_work_aside(built, tmp_path):
+    mine = tmp_path / built.name
+    notebook = json.loads(built.read_text(encoding="utf-8"))
+    notebook["cells"][5]["source"] += "\nmy own answer"
+    mine.write_text(json.dumps(notebook), encoding="utf-8")
+    build(SYLLABUS, ["00_start_here"], notebooks=tmp_path)
+    [aside] = tmp_path.glob("00_start_here.mine-*.ipynb")
+    assert "my own answer" in aside.read_text(encoding="utf-8")
+    assert mine.read_bytes() == built.read_bytes()
+    assert course_problems(SYLLABUS, course=COURSE, notebooks=tmp_path) == []
+
+
+def test_build_overwrites_a_notebook_that_was_only_run(built, tmp_path):
+    ran = tmp_path / built.name
+    notebook = json.loads(built.read_text(encoding="utf-8"))
+    notebook["cells"][1]["outputs"] = [{"output_type": "stream", "name": "stdout", "text": "cpu"}]
+    ran.write_text(json.dumps(notebook), encoding="utf-8")
+    with pytest.raises(CourseError, match=r"stored in untagged cells: lesson-00-001\. Clear the outputs"):
+        check(SYLLABUS, ["00_start_here"], notebooks=tmp_path)
+    build(SYLLABUS, ["00_start_here"], notebooks=tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == [built.name]
+
+
+def test_check_finds_a_changed_lesson(built, tmp_path):
+    course = tmp_path / "course"
+    shutil.copytree(COURSE, course)
+    lesson = course / "lessons" / "00_start_here.py"
+    lesson.write_text(lesson.read_text(encoding="utf-8").replace("# Welcome.", "# Hello."), encoding="utf-8")
+    with pytest.raises(CourseError, match=r"is not what its lesson gives\. Run `make notebooks`"):
+        check(SYLLABUS, ["00_start_here"], notebooks=built.parent, course=course)
+    with pytest.raises(CourseError, match="The notebook is not built"):
+        check(SYLLABUS, ["00_start_here"], notebooks=tmp_path, course=course)
+
+
+def test_course_problems_name_what_the_syllabus_does_not_list(tmp_path):
+    for name in ("lessons/99_extra.py", "quizzes/98_extra.json", "notebooks/97_mine.ipynb"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("", encoding="utf-8")
+    whats = [p.what for p in course_problems(SYLLABUS, course=tmp_path, notebooks=tmp_path / "notebooks")]
+    assert whats == [f"The syllabus lists no lesson {name}." for name in ("99_extra", "98_extra", "97_mine")]
+
+
+def test_execute_names_the_cell_that_does_not_run(tmp_path):
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("raise KeyError('lost')")])
+    with pytest.raises(CourseError, match=r"A cell did not run: KeyError: 'lost'"):
+        execute(notebook, path=tmp_path / "x.ipynb")
+
+
+def test_main_says_what_is_wrong(capsys):
+    assert main(["--check", "42_answer"]) == 1
+    assert "No lesson 42_answer. Lessons: 00_start_here" in capsys.readouterr().err
+
+
+def test_readme_tables_are_drawn():
+    text = readme_with_tables(SYLLABUS)
+    assert "[02 Convolution](notebooks/02_convolution.ipynb)" in text and "`mitdb`" in text
+
+
+def test_assemble_draws_badges_and_the_colab_line_from_one_place():
+    lesson = SYLLABUS.lessons[2]
+    source = read_source(lesson.name)
+    address = "https://github.com/somebody/medlearn"
+    public = assemble(replace(SYLLABUS, repository=address), lesson, source, version=medlearn.__version__)
+    assert f"medlearn @ git+{address}@v{medlearn.__version__}" in public.cells[1].source
+    assert "colab.research.google.com/github/somebody/medlearn/blob/main/notebooks/02_" in public.cells[0].source
+    private = assemble(replace(SYLLABUS, repository=""), lesson, source, version=medlearn.__version__)
+    assert "github" not in to_text(private).split("## ")[0]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_exercise_stubs_are_not_tried(name):
+    """Run every stub as the learner finds it: its check says that it is not tried yet."""
+    cells = [cell for cell in read_source(name).cells if cell.kind == "code"]
+    ex = importlib.import_module(f"medlearn.exercises.lesson_{name[:2]}")
+    for stub, check_cell in itertools.pairwise(cells):
+        if "exercise" in stub.tags:
+            scope = {"np": __import__("numpy")}
+            exec(stub.source, scope)  # the course's own source
+            exercise, answer = re.search(r"ex\.(\w+)\.check\((\w+)\)", check_cell.source).groups()
+            message = getattr(ex, exercise).evaluate(scope[answer])
+            assert message.state == "not tried", f"{exercise}: {message}"
+
+
+def test_fingerprint_changes_with_a_cell():
+    notebook = {"cells": [{"source": "a"}, {"source": "b"}]}
+    before = fingerprint_of_cells(notebook)
+    notebook["cells"] = [{"source": "ab"}, {"source": ""}]
+    assert fingerprint_of_cells(notebook) != before
+
+
+def test_needs_execution_only_for_kept_outputs():
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("1")])
+    assert not needs_execution(notebook)
+    notebook.cells[0].metadata["tags"] = ["nbval-check-output"]
+    assert needs_execution(notebook)

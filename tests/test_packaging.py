@@ -1,0 +1,89 @@
+"""The three files that say what is installed hold together, and nothing is named that should not be."""
+
+import re
+import subprocess
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+import medlearn
+
+ROOT = Path(__file__).parents[1]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+EXTRAS = PROJECT["optional-dependencies"]
+CONSTRAINTS = {
+    canonicalize_name(Requirement(line).name): Requirement(line)
+    for line in (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
+    if line and not line.startswith("#")
+}
+REQUIREMENTS = [
+    Requirement(line)
+    for line in [*PROJECT["dependencies"], *(line for extra in EXTRAS.values() for line in extra)]
+    if not line.startswith("medlearn")
+]
+
+
+@pytest.mark.parametrize("requirement", REQUIREMENTS, ids=lambda requirement: requirement.name)
+def test_constraints_prove_a_version_of_every_range(requirement):
+    pin = CONSTRAINTS[canonicalize_name(requirement.name)]
+    [version] = [specifier.version for specifier in pin.specifier]
+    assert requirement.specifier.contains(version), f"{requirement} does not accept the proven {version}"
+
+
+def test_constraints_are_exact_and_public():
+    for requirement in CONSTRAINTS.values():
+        [specifier] = requirement.specifier
+        assert specifier.operator == "==" and "+" not in specifier.version, str(requirement)
+    assert str(CONSTRAINTS["torch"]) == "torch==2.13.0"
+
+
+@pytest.mark.parametrize(
+    ("name", "version"),
+    # what Colab's release notes list for its Python 3.12 image, the oldest that the course must accept
+    [("numpy", "2.0.2"), ("keras", "3.10.0"), ("matplotlib", "3.10.0"), ("scipy", "1.16.3"), ("scikit-learn", "1.6.1")]
+    + [("ipywidgets", "7.7.1"), ("ipython", "7.34.0"), ("tqdm", "4.67.1"), ("psutil", "5.9.5"), ("torch", "2.8.0")],
+)
+def test_ranges_accept_what_colab_has(name, version):
+    [requirement] = [r for r in REQUIREMENTS if canonicalize_name(r.name) == name]
+    assert requirement.specifier.contains(version)
+
+
+def test_environment_lists_nothing_twice():
+    environment = yaml.safe_load((ROOT / "environment.yml").read_text(encoding="utf-8"))
+    python, pip, pip_section = environment["dependencies"]
+    assert pip == "pip" and pip_section == {"pip": ["--constraint constraints.txt", "-e .[course]"]}
+    assert Requirement(python.replace("=", "==")).name == "python"
+    assert python.removeprefix("python=") in ("3.11", "3.12", "3.13")
+
+
+def test_tensorflow_is_nowhere():
+    names = {canonicalize_name(r.name) for r in REQUIREMENTS} | CONSTRAINTS.keys()
+    assert not [name for name in names if name.startswith("tensorflow") or name == "tf-nightly"]
+
+
+def test_citation_names_the_version():
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    assert citation["version"] == medlearn.__version__
+    assert set(citation["license"]) == {"MIT", "CC-BY-4.0"}
+
+
+def test_tracked_files_name_no_machine_and_no_index():
+    tracked = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True).stdout.decode()
+    forbidden = re.compile(r"(?:extra-)?index-url\s*[= ]|--find-links|/root/|/home/\w+/|[A-Z]:\\Users")
+    for name in filter(None, tracked.split("\0")):
+        path = ROOT / name
+        if path.suffix in {".py", ".md", ".yml", ".toml", ".txt", ".json", ".ipynb", ".cff", ""} and path != Path(
+            __file__
+        ):
+            hits = [line for line in path.read_text(encoding="utf-8").splitlines() if forbidden.search(line)]
+            assert not hits, f"{name}: {hits[0]}"
+
+
+def test_makefile_explains_itself():
+    said = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, check=True, text=True).stdout
+    for target in ("lab", "test", "notebooks", "bench"):
+        assert re.search(rf"^{target} +\w", said, re.MULTILINE), said
