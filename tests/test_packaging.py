@@ -1,8 +1,11 @@
 """The three files that say what is installed hold together, and nothing is named that should not be."""
 
+import ast
 import re
 import subprocess
+import sys
 import tomllib
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
@@ -41,12 +44,12 @@ def test_constraints_are_exact_and_public():
     assert str(CONSTRAINTS["torch"]) == "torch==2.13.0"
 
 
-@pytest.mark.parametrize(
-    ("name", "version"),
-    # what Colab's release notes list for its Python 3.12 image, the oldest that the course must accept
-    [("numpy", "2.0.2"), ("keras", "3.10.0"), ("matplotlib", "3.10.0"), ("scipy", "1.16.3"), ("scikit-learn", "1.6.1")]
-    + [("ipywidgets", "7.7.1"), ("ipython", "7.34.0"), ("tqdm", "4.67.1"), ("psutil", "5.9.5"), ("torch", "2.8.0")],
-)
+# As in Colab's first Python 3.12 image; the repository googlecolab/backend-info has today's list.
+COLAB = """numpy==2.0.2 scipy==1.16.3 keras==3.10.0 torch==2.8.0 matplotlib==3.10.0 scikit-learn==1.6.1
+ipywidgets==7.7.1 ipython==7.34.0 tqdm==4.67.1 psutil==5.9.5 requests==2.32.4""".split()
+
+
+@pytest.mark.parametrize(("name", "version"), [pin.split("==") for pin in COLAB])
 def test_ranges_accept_what_colab_has(name, version):
     [requirement] = [r for r in REQUIREMENTS if canonicalize_name(r.name) == name]
     assert requirement.specifier.contains(version)
@@ -58,6 +61,23 @@ def test_environment_lists_nothing_twice():
     assert pip == "pip" and pip_section == {"pip": ["--constraint constraints.txt", "-e .[course]"]}
     assert Requirement(python.replace("=", "==")).name == "python"
     assert python.removeprefix("python=") in ("3.11", "3.12", "3.13")
+
+
+def test_every_import_of_the_library_is_declared():
+    distributions = packages_distributions()
+    declared = {canonicalize_name(Requirement(line).name) for line in PROJECT["dependencies"]}
+    optional = {canonicalize_name(r.name) for r in REQUIREMENTS} - declared
+    for path in (ROOT / "medlearn").rglob("*.py"):
+        for name in imported_packages(path) - set(sys.stdlib_module_names) - {"medlearn"}:
+            found = {canonicalize_name(d) for d in distributions.get(name, [name])}
+            assert found & (declared | optional), f"{path.relative_to(ROOT)} imports {name}; pyproject.toml lacks it"
+
+
+def imported_packages(path):
+    """Return the top-level packages that a file imports."""
+    nodes = list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+    plain = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+    return {name.split(".")[0] for name in plain | {n.module for n in nodes if isinstance(n, ast.ImportFrom)}}
 
 
 def test_tensorflow_is_nowhere():
