@@ -10,9 +10,12 @@ Examples
 [Figure: A diagonal line.]
 """
 
+from medlearn.plots.ecg import show_ecg
+from medlearn.plots.overlay import show_overlay
 from medlearn.plots.picture import Picture, picture
 from medlearn.plots.slices import show_slice, show_slices
 from medlearn.plots.style import COLOURS, HATCHES, LINE_STYLES, use_style
+from medlearn.plots.volumes import show_orthogonal, show_plane
 
 __all__ = [
     "COLOURS",
@@ -20,6 +23,10 @@ __all__ = [
     "LINE_STYLES",
     "Picture",
     "picture",
+    "show_ecg",
+    "show_orthogonal",
+    "show_overlay",
+    "show_plane",
     "show_slice",
     "show_slices",
     "use_style",

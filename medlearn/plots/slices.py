@@ -138,8 +138,8 @@ def draw_image(axes, image, *, spacing, low, high, cmap="gray"):
     )
 
 
-def finish_values(figure, shown, axes, *, window_hu, unit, colorbar):
-    """Say what the grey values mean: a colour bar with its unit, and the window."""
+def finish_values(figure, shown, axes, *, window_hu, unit, colorbar, note=""):
+    """Say what the grey values mean: a colour bar with its unit, and the window; then a note."""
     unit = unit or ("HU" if window_hu is not None else "pixel value")
     low, high = shown.get_clim()
     if colorbar:
@@ -147,7 +147,9 @@ def finish_values(figure, shown, axes, *, window_hu, unit, colorbar):
         figure.colorbar(shown, ax=axes, label=unit, extend=extend, shrink=0.9, pad=0.02)
     if window_hu is not None:
         centre = f"{(low + high) / 2:g}".replace("-", "−")
-        figure.supxlabel(f"window: centre {centre}, width {high - low:g} HU", fontsize="medium")
+        note = f"window: centre {centre}, width {high - low:g} {unit}\n{note}".strip()
+    if note:
+        figure.supxlabel(note, fontsize="medium")
 
 
 def draw_scale_bar(axes):
