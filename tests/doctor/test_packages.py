@@ -123,6 +123,11 @@ def test_jupyterlab_is_not_asked_for_on_colab(installed, colab):
     assert only(packages.jupyterlab()).value == "not needed: this is Colab"
 
 
+def test_requirements_of_an_extra_are_only_what_it_adds():
+    names = {requirement.name for requirement in packages.requirements("itk")}
+    assert names == {"itk-core", "itk-io", "itk-numerics", "itk-filtering"}
+
+
 def test_itk_here():
     finding = only(packages.itk())
     assert finding.state == "ok" and "itk-filtering 5." in finding.value
