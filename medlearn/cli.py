@@ -52,7 +52,7 @@ def _complain(error, code):
 
 
 def _parser():
-    parser = argparse.ArgumentParser(prog="medlearn", description="The course medlearn: its data, its checks, your progress.")
+    parser = argparse.ArgumentParser(prog="medlearn", description="The course medlearn: its data and your progress.")
     parser.add_argument("--version", action="version", version=f"medlearn {medlearn.__version__}")
     commands = parser.add_subparsers(metavar="command", required=True)
     doctor = commands.add_parser("doctor", help="what is here, what is missing, how to get it")

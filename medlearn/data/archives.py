@@ -126,7 +126,7 @@ class _Destination:
     def _place(self, name, *, is_folder):
         self.members += 1
         if self.members > MAX_MEMBERS:
-            raise UnsafeArchive(f"the archive has more than {MAX_MEMBERS:,} members. Unpack it by hand if you trust it.")
+            raise UnsafeArchive(f"the archive has more than {MAX_MEMBERS:,} members. Unpack it by hand.")
         name = name.removeprefix("./")
         if not is_plain_path(name):
             raise UnsafeArchive(f"{name!r} is not a path inside the folder. Do not use this archive.")

@@ -12,9 +12,11 @@ import requests
 
 from medlearn.data.cache import fault_of
 
-TRIES = 4  # requests per address; a broken transfer that brought bytes is resumed
-PAUSE_S = 1.0  # before asking once more a server that answered "busy"
-BUSY = {f"HTTP {status}" for status in (429, 500, 502, 503, 504)}
+TRIES = 4  # requests per address and file; a broken transfer that brought bytes is resumed
+CHUNK = 1 << 14  # what a break can lose of the bytes that arrived
+PAUSE_S = 1.0  # before asking once more after a passing fault
+BROKE_OFF = "the transfer broke off"
+PASSING = {BROKE_OFF, *(f"HTTP {status}" for status in (429, 500, 502, 503, 504))}
 HEADERS = {"User-Agent": "medlearn", "Accept-Encoding": "identity"}
 
 
@@ -42,6 +44,7 @@ class PartialFile:
         self._stream = open(path, "ab")
         self._limit = limit
         self._on_bytes = on_bytes
+        self._response = None
         self.size = self._stream.tell()
 
     def write(self, chunk):
@@ -60,6 +63,8 @@ class PartialFile:
         self.size = 0
 
     def close(self):
+        if self._response is not None:
+            self._response.close()  # pooch leaves it open where a transfer breaks off
         try:
             self._stream.flush()
             os.fsync(self._stream.fileno())
@@ -68,6 +73,7 @@ class PartialFile:
 
     def on_response(self, response, **_):
         """Start over if the server sends the whole file although a part was asked for (a hook of requests)."""
+        self._response = response
         if response.status_code == 200:
             self.start_over()
         elif response.status_code == 206:
@@ -125,11 +131,11 @@ def _from_address(url, file, part, on_bytes, timeout_s):
             return None
         after = _size(part)
         threw_away_a_wrong_beginning = before > 0 and after == 0
-        busy = fault in BUSY and attempt == 0
-        if not (after > before or threw_away_a_wrong_beginning or busy):
+        if after > before or threw_away_a_wrong_beginning:
+            continue
+        if fault not in PASSING or attempt > 0:
             return fault
-        if busy:
-            time.sleep(PAUSE_S)
+        time.sleep(PAUSE_S)
     return fault
 
 
@@ -154,16 +160,20 @@ def _receive(url, file, part, on_bytes, timeout_s):
     stream = PartialFile(part, file.bytes, on_bytes)
     headers = HEADERS | ({"Range": f"bytes={stream.size}-"} if stream.size else {})
     download = pooch.HTTPDownloader(
-        chunk_size=1 << 16, timeout=timeout_s, headers=headers, hooks={"response": stream.on_response}
+        chunk_size=CHUNK, timeout=timeout_s, headers=headers, hooks={"response": stream.on_response}
     )
     try:
         download(url, stream, None)
     except requests.HTTPError as error:
+        fault = f"HTTP {error.response.status_code}"
         if error.response.status_code == 416:  # what is here is not a beginning of the server's file
+            fault = f"has nothing after byte {stream.size:,} ({fault})"
             stream.start_over()
-        return f"HTTP {error.response.status_code}"
+        return fault
     except requests.Timeout:
         return f"no answer in {timeout_s:g} s"
+    except requests.exceptions.ChunkedEncodingError:
+        return BROKE_OFF
     except requests.RequestException as error:
         return _first_line(error)
     except _Excess as error:
