@@ -43,6 +43,6 @@ define install
 test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 @echo "Installing what the course needs into $(VENV): a few minutes, once."
 $(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[$(1)]'
-@$(BIN)/jupyter labextension disable --level=sys_prefix @jupyterlab/apputils-extension:announcements
+@$(BIN)/jupyter labextension disable --level=sys_prefix @jupyterlab/apputils-extension:announcements 2>/dev/null
 @touch $@
 endef

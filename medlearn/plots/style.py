@@ -10,7 +10,7 @@ Examples
 from types import MappingProxyType
 
 import matplotlib
-from cycler import cycler
+from matplotlib import cycler
 
 COLOURS = MappingProxyType(
     {
