@@ -82,10 +82,17 @@ def fingerprint_of_cells(notebook):
 
 
 def keep_outputs(notebook, executed):
-    """Take over the text outputs of the cells tagged ``nbval-check-output`` from an executed copy."""
+    """Take over the text outputs of the cells tagged ``nbval-check-output`` from an executed copy.
+
+    Such a cell also gets an execution count, by its position: nbval takes a cell without one for never run.
+    """
+    count = 0
     for cell, ran in zip(notebook.cells, executed["cells"], strict=True):
+        count += cell.cell_type == "code"
         if OUTPUT_TAG in cell.metadata.get("tags", []):
-            cell.outputs = [_text_output(output) for output in ran["outputs"] if output.get("name") != "stderr"]
+            kept = [output for output in ran["outputs"] if output.get("name") != "stderr"]
+            cell.outputs = [_text_output(output, count) for output in kept]
+            cell.execution_count = count
     return notebook
 
 
@@ -185,12 +192,12 @@ def _with_tags(cell, tags):
     return cell
 
 
-def _text_output(output):
+def _text_output(output, count):
     """Keep the text of one output, without what changes from run to run."""
     if output["output_type"] == "stream":
         return nbformat.v4.new_output("stream", name="stdout", text=output["text"])
     text = output.get("data", {}).get("text/plain", "")
-    return nbformat.v4.new_output("execute_result", data={"text/plain": text}, execution_count=None)
+    return nbformat.v4.new_output("execute_result", data={"text/plain": text}, execution_count=count)
 
 
 def _hash(*texts):
