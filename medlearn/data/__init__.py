@@ -9,7 +9,9 @@ Examples
 PDDL-1.0
 """
 
+import sys
 from importlib import import_module
+from types import ModuleType
 
 _MODULES = {
     "archives": ("UnsafeArchive", "unpack"),
@@ -38,3 +40,14 @@ def __getattr__(name):
 
 def __dir__():
     return sorted({*globals(), *_HOME})
+
+
+class _Package(ModuleType):
+    """Keep a function from being hidden by its module of the same name, as in ``medlearn.data.deidentify``."""
+
+    def __setattr__(self, name, value):
+        if not (name in _HOME and isinstance(value, ModuleType)):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package

@@ -57,8 +57,12 @@ def unpack(archive, folder, *, max_bytes=2 * 1024**3):
 
     Examples
     --------
-    >>> unpack("scans.zip", "scans")                                                       # doctest: +SKIP
-    PosixPath('scans')
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as here:
+    ...     with zipfile.ZipFile(f"{here}/scans.zip", "w") as archive:
+    ...         archive.writestr("first/000001.dcm", b"...")
+    ...     [path.name for path in unpack(f"{here}/scans.zip", f"{here}/scans").rglob("*.dcm")]
+    ['000001.dcm']
     """
     archive, folder = Path(archive), Path(folder)
     if not archive.is_file():

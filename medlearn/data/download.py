@@ -52,7 +52,11 @@ def fetch(name, files=None, *, progress=True, check=False, archive=False, timeou
 
     Examples
     --------
-    >>> folder = fetch("mitdb", "208.*")                                                   # doctest: +SKIP
+    ``fetch("mitdb", "208.*")`` downloads the three files of record 208. What cannot be done says so:
+
+    >>> fetch("mitdb", archive=True)
+    Traceback (most recent call last):
+    ValueError: mitdb has no archive, got archive=True. Leave it out: the files come one by one.
     """
     card = catalogue.card(name)
     folder = cache_folder() / card.name

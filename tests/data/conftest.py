@@ -133,8 +133,8 @@ def make_catalogue(server, tmp_path):
     """A function that writes a catalogue file for some files, and returns its path."""
 
     def make(files, *, prefixes=("",), hosts=("127.0.0.1", "127.0.0.1"), archive=None, known_size=True):
-        facts = {"title": "Little set", "people": 2, "items": "files", "licence": "CC0-1.0", "licence_url": "", "doi": ""}
-        facts |= {"citation": "Nobody, 2026", "synthetic": True, "notes": "Made for a test.", "home": "", "files": []}
+        facts = {"title": "Little set", "people": 2, "items": "files", "licence": "CC0-1.0", "licence_url": ""}
+        facts |= {"citation": "Nobody, 2026", "doi": "", "synthetic": True, "notes": "Made for a test.", "files": []}
         for path, content in files.items():
             folder, _, name = path.rpartition("/")
             for prefix in prefixes:
