@@ -1,0 +1,1010 @@
+# %% [markdown]
+# Open the header of any CT slice and you find an attribute called *Convolution Kernel* (0018,1210). Blurring a picture,
+# sharpening it, looking for edges, and the first layer of almost every network for images are all the same sum, with
+# other weights. You will derive that sum, write it three ways, and hold it against three libraries. Then you use it on a
+# real CT slice. At the end you turn the question round: input and output are known, which kernel was it? That is how a
+# network learns.
+#
+# The slice is a real head, and comes with pydicom. Where noise is simulated, the text says so.
+
+# %% [markdown]
+# ## From the integral to the sum
+# No scanner shows a point as a point. It spreads the point over its neighbours, by a profile $g$: the
+# [point spread function](glossary:point-spread-function). Suppose that spreads add up, and that $g$ is the same
+# everywhere. Then the image at $x$ collects what every place $t$ sends there, which is $f(t)$ times the profile at
+# distance $x - t$:
+#
+# $$(f*g)(x)=\int f(t)\,g(x-t)\,dt .$$
+#
+# This is the [convolution](glossary:convolution) of $f$ and $g$. Substitute $u = x - t$ and the two change places:
+# $(f*g)(x)=\int g(u)\,f(x-u)\,du=(g*f)(x)$. Convolution **commutes**.
+#
+# A computer has samples, a step $h$ apart. It replaces the integral by a Riemann sum:
+#
+# $$(f*g)(x)\approx h\sum_k f(t_k)\,g(x-t_k),\qquad t_k = kh .$$
+#
+# Is that good enough? Test it where the integral is known: a box with itself gives a triangle, a triangle with itself
+# gives a cubic spline, and Gaussians of $\sigma = 0.75$ and $1$ give a Gaussian of
+# $\sqrt{0.75^2 + 1^2} = 1.25$, because variances add.
+
+# %%
+def box(t):
+    return (np.abs(t) <= 0.5).astype(float)
+
+
+def triangle(t):
+    return np.maximum(0, 1 - np.abs(t))
+
+
+def spline(t):
+    return np.where(np.abs(t) < 1, 2 / 3 - t**2 + np.abs(t) ** 3 / 2, np.maximum(0, 2 - np.abs(t)) ** 3 / 6)
+
+
+def gauss(sigma):
+    return lambda t: np.exp(-(t**2) / (2 * sigma**2)) / (sigma * np.sqrt(2 * np.pi))
+
+
+# %% [markdown]
+# **Predict:** you halve the step $h$. By which factor does the error fall for the boxes, which jump? For the triangles,
+# which have a kink? For the Gaussians, which are smooth?
+
+# %%
+def riemann_convolution(f, g, x, h):
+    t = np.arange(-8, 8, h)
+    return h * np.sum(f(t) * g(x[:, np.newaxis] - t), axis=1)  # (len(x), len(t)) -> (len(x),)
+
+
+pairs = {
+    "box * box": (box, box, triangle),
+    "triangle * triangle": (triangle, triangle, spline),
+    "Gauss * Gauss": (gauss(0.75), gauss(1), gauss(1.25)),
+}
+x, steps = np.arange(-192, 193) / 64, 0.5 ** np.arange(9)
+errors = {
+    name: np.array([np.abs(riemann_convolution(f, g, x, h) - exact(x)).max() for h in steps])
+    for name, (f, g, exact) in pairs.items()
+}
+
+# %% tags=["hide-input"]
+figure, axes = plt.subplots(figsize=(6.5, 4))
+for (name, error), marker in zip(errors.items(), "so^"):
+    axes.loglog(steps, np.maximum(error, 1e-17), marker=marker, label=name)
+axes.set(xlabel="step $h$", ylabel="largest error of the sum", title="The sum converges to the integral")
+axes.legend()
+plots.picture(
+    figure,
+    alt="Error against step on logarithmic axes. The boxes fall on a line of slope 1, the triangles on one of slope 2, "
+    "the Gaussians drop to 1e-16 within three points.",
+)
+
+# %% tags=["nbval-check-output"]
+orders = {name: np.polyfit(np.log(steps[2:]), np.log(errors[name][2:]), 1)[0] for name in list(pairs)[:2]}
+for name, order in orders.items():
+    print(f"{name}: error ~ h^{order:.2f}")
+print(f"Gauss * Gauss: error {errors['Gauss * Gauss'][0]:.0e} at h = 1, below 1e-11 at h = 1/2")
+assert abs(orders["box * box"] - 1) < 0.05 and abs(orders["triangle * triangle"] - 2) < 0.05
+assert errors["Gauss * Gauss"][1] < 1e-11 and errors["Gauss * Gauss"][2:].max() < 1e-15
+
+# %% [markdown]
+# The jump costs you: halving $h$ halves the error (order 1). The kink gives order 2, a quarter. The smooth pair beats
+# every power of $h$. With two samples per unit nothing is left but rounding
+# ([Trefethen and Weideman 2014](https://doi.org/10.1137/130932132) say why). So for a smooth blur that is sampled about
+# as finely as it is wide, the sum is not a poor relation of the integral. It *is* the integral.
+#
+# From here on the pixel is the unit, $h = 1$, and the definition is
+#
+# $$(f*g)[n]=\sum_k f[k]\,g[n-k].$$
+#
+# With $N$ samples in $f$ and $M$ in $g$, the first $n$ with a product is $0 + 0$ and the last is $(N-1)+(M-1)$: the
+# *full* convolution has $N+M-1$ values. Drag the slider, and watch the flipped kernel travel over the signal.
+
+# %%
+widgets.explore_convolution()
+
+# %% [markdown]
+# ### Exercise: the sum
+# Write the full convolution of two 1-D arrays. Use loops, and no `np.convolve`.
+
+# %% tags=["exercise"]
+def convolve(signal, kernel):
+    """Return the full convolution: N + M - 1 values."""
+    return ...  # your code
+
+
+# %% tags=["check"]
+ex.convolve.check(convolve)
+
+# %% [markdown]
+# ## Two dimensions: flip, slide, multiply, add
+# An image has two indices, so the sum has two:
+#
+# $$(I*w)[i,j]=\sum_{u}\sum_{v} I[u,v]\;w[i-u,\,j-v].$$
+#
+# The kernel runs backwards along **both** axes. In other words: turn it by 180 degrees, lay it on the image, multiply
+# what lies on top of each other, add. By hand, with an edge that brightens to the right:
+#
+# $$I=\begin{pmatrix}10&10&40\\10&20&50\\10&30&60\end{pmatrix}\qquad
+# w=\begin{pmatrix}1&0&-1\\2&0&-2\\1&0&-1\end{pmatrix}\qquad
+# w\text{ turned}=\begin{pmatrix}-1&0&1\\-2&0&2\\-1&0&1\end{pmatrix}$$
+#
+# Row by row: $(-10+40)+(-20+100)+(-10+60)=30+80+50=160$.
+#
+# **Predict:** what comes out if you forget to turn the kernel?
+
+# %% tags=["nbval-check-output"]
+import scipy.signal
+
+patch = np.array([[10, 10, 40], [10, 20, 50], [10, 30, 60]])
+sobel = np.array([[1, 0, -1], [2, 0, -2], [1, 0, -1]])
+print("turned    (convolution)      ", np.sum(patch * sobel[::-1, ::-1]))
+print("not turned (cross-correlation)", np.sum(patch * sobel))
+print("SciPy", scipy.signal.convolve2d(patch, sobel, mode="valid"), scipy.signal.correlate2d(patch, sobel, mode="valid"))
+
+# %% [markdown]
+# The sign changes. Without the turn the sum is called [cross-correlation](glossary:cross-correlation),
+# $(I\star w)[i,j]=\sum_{u,v}I[i+u,j+v]\,w[u,v]$. What does each do to a single bright point?
+
+# %% tags=["hide-input"]
+point = np.zeros((9, 9))
+point[4, 4] = 1
+letter = np.array([[1, 1, 1, 1], [1, 0, 0, 0], [1, 1, 1, 0], [1, 0, 0, 0], [1, 0, 0, 0]])
+framed = np.pad(letter, ((2, 2), (3, 2)))  # for the picture only
+by_convolution = scipy.signal.convolve2d(point, letter, mode="same")
+by_correlation = scipy.signal.correlate2d(point, letter, mode="same")
+plots.show_slices(
+    [framed, point, by_convolution, by_correlation],
+    titles=["the kernel: an F", "a point", "point * F", "point $\\star$ F"],
+    limits=(0, 1),
+    colorbar=False,
+    alt="A kernel shaped like the letter F and an image of one bright point. Convolution puts an upright F at the point, "
+    "cross-correlation an F turned by 180 degrees.",
+)
+
+# %% [markdown]
+# Convolution stamps the kernel onto each point as it is: that is what a point spread function must do. Correlation
+# stamps it upside down. For a symmetric kernel nobody can tell.
+#
+# Layers called "convolution" in PyTorch and Keras compute the **correlation**. As long as the weights are learned that
+# does not matter: the network learns them turned. It matters when you copy a kernel from a book into a layer.
+#
+# ### Exercise: by hand
+# With pen and paper: the valid convolution of
+# $I=\begin{pmatrix}1&0&2\\3&1&0\\0&2&1\end{pmatrix}$ and $w=\begin{pmatrix}1&2&0\\0&1&-1\\3&0&0\end{pmatrix}$.
+# *Valid* means: only where the kernel lies wholly inside the image. Here that is one place.
+
+# %% tags=["exercise"]
+by_hand = ...  # your number
+
+# %% tags=["check"]
+ex.by_hand.check(by_hand)
+
+# %% [markdown]
+# Now a real slice. Loops first, exactly as the hand does it:
+
+# %%
+import SimpleITK as sitk
+from pydicom.data import get_testdata_file
+
+ct = sitk.ReadImage(get_testdata_file("J2K_pixelrep_mismatch.dcm", download=False))
+spacing_mm = ct.GetSpacing()[1]  # 0.431 mm, rows and columns alike
+head_hu = sitk.GetArrayFromImage(ct)[0].astype(float)  # (1, 512, 512) -> (512, 512)
+head_hu = np.maximum(head_hu, -1000)  # outside the field of view the scanner wrote -2000; air is -1000
+
+
+def convolve_by_loops(image, kernel):
+    rows, columns = kernel.shape
+    turned = kernel[::-1, ::-1]
+    result = np.zeros((image.shape[0] - rows + 1, image.shape[1] - columns + 1))
+    for i in range(result.shape[0]):
+        for j in range(result.shape[1]):
+            result[i, j] = np.sum(image[i : i + rows, j : j + columns] * turned)
+    return result
+
+
+# %% [markdown]
+# The loops ask Python for every pixel. `sliding_window_view` hands NumPy all windows at once. It copies nothing: it
+# reads the same memory with other strides.
+
+# %%
+import time
+
+from numpy.lib.stride_tricks import sliding_window_view
+
+small_hu = head_hu[200:328, 200:328]
+windows = sliding_window_view(small_hu, (3, 3))  # (128, 128) -> (126, 126, 3, 3)
+assert windows.shape == (126, 126, 3, 3) and np.shares_memory(windows, small_hu)
+
+started = time.perf_counter()
+slow = convolve_by_loops(small_hu, sobel)
+middle = time.perf_counter()
+fast = scipy.signal.convolve2d(small_hu, sobel, mode="valid")
+print(f"loops {1e3 * (middle - started):.0f} ms, SciPy {1e3 * (time.perf_counter() - middle):.1f} ms, the same values")
+assert np.abs(slow - fast).max() < 1e-12 * np.abs(fast).max()
+
+# %% [markdown]
+# ### Exercise: without a loop
+# Write the valid 2-D convolution with `sliding_window_view` and one sum.
+
+# %% tags=["exercise"]
+def convolve2d(image, kernel):
+    """Return the valid convolution, (H - K + 1, W - L + 1)."""
+    return ...  # your code
+
+
+# %% tags=["check"]
+ex.convolve2d.check(convolve2d)
+
+# %% [markdown]
+# ## How large is the output?
+# Three numbers decide where the kernel may stand. [Padding](glossary:padding) $P$ adds cells at both ends.
+# [Stride](glossary:stride) $S$ is the step from one place to the next. [Dilation](glossary:dilation) $D$ spreads the
+# kernel: its $K$ values stand $D$ cells apart, so it spans $D(K-1)+1$ cells.
+#
+# **Predict:** count the places in each of the three drawings before you run the cell.
+
+# %% tags=["hide-input"]
+def draw_places(axes, size, kernel, padding, stride, dilation):
+    total, span = size + 2 * padding, dilation * (kernel - 1) + 1
+    starts = range(0, total - span + 1, stride)
+    for cell in range(total):
+        inside = padding <= cell < padding + size
+        style = {"facecolor": plots.COLOURS["sky blue"] if inside else "white", "hatch": "" if inside else "///"}
+        axes.add_patch(plt.Rectangle((cell, 0.1), 0.9, 0.8, edgecolor="black", **style))
+    for row, start in enumerate(starts, start=1):
+        for tap in range(kernel):
+            cell = plt.Rectangle((start + tap * dilation, -row), 0.9, 0.7, facecolor=plots.COLOURS["orange"])
+            axes.add_patch(cell)
+        axes.text(total + 0.3, 0.35 - row, f"place {row - 1}", va="center")
+    axes.set(xlim=(-0.5, total + 3), ylim=(-7, 1.2), title=f"N={size} K={kernel} P={padding} S={stride} D={dilation}")
+    axes.axis("off")
+    return len(starts)
+
+
+figure, axes = plt.subplots(1, 3, figsize=(13, 3.6))
+cases = [(7, 3, 1, 1, 1), (8, 3, 1, 2, 1), (9, 3, 0, 1, 2)]
+places = [draw_places(ax, *case) for ax, case in zip(axes, cases)]
+assert places == [7, 4, 5]
+plots.picture(
+    figure,
+    alt="Three drawings of a row of cells, padding hatched, with the kernel's cells below it at each place. "
+    "Padding 1 gives 7 places on 7 cells. Stride 2 gives 4 places on 8 cells, and the last padding cell stays unused. "
+    "Dilation 2 gives 5 places on 9 cells, the kernel's cells stand apart.",
+)
+
+# %% [markdown]
+# The first place starts at cell 0, the last at cell (padded length − span) at most. Look at the middle drawing: the next
+# step would hang over the end, so it is left out, and one cell is never read.
+#
+# ### Exercise: the output size
+# Write the number of places as a formula. All five arguments are integers, and so is the result.
+
+# %% tags=["exercise"]
+def output_size(size, kernel, padding, stride, dilation):
+    """Return how many values come out along one axis."""
+    return ...  # your code
+
+
+# %% tags=["check"]
+ex.output_size.check(output_size)
+
+# %% [markdown]
+# Written down, with $\lfloor\cdot\rfloor$ for rounding down:
+#
+# $$N_\text{out}=\left\lfloor\frac{N+2P-\bigl(D(K-1)+1\bigr)}{S}\right\rfloor+1 .$$
+#
+# Does PyTorch agree, everywhere?
+
+# %% tags=["nbval-check-output"]
+import itertools
+
+import torch
+
+count = 0
+for N, K, P, S, D in itertools.product([9, 10, 16], [1, 2, 3, 5], [0, 1, 2], [1, 2, 3], [1, 2]):
+    made = torch.nn.functional.conv1d(torch.zeros(1, 1, N), torch.zeros(1, 1, K), padding=P, stride=S, dilation=D)
+    assert made.shape[-1] == (N + 2 * P - (D * (K - 1) + 1)) // S + 1
+    count += 1
+print(f"{count} combinations agree with PyTorch")
+air_hu = np.full(6, -1000.0)
+print("air, mean of three:", np.convolve(air_hu, np.ones(3) / 3, mode="same").round().astype(int), "HU")
+
+# %% [markdown]
+# The last line is a trap. Padding means zeros, and in Hounsfield units zero is **water**. A mean of three, padded with
+# zeros, turns air at the border into −667 HU. Pad with the value of air, or shift the values so that zero means nothing.
+
+# %% [markdown]
+# ## From a filter to a layer
+# A layer has many input channels and many output channels. Each output channel $o$ has one kernel **for every** input
+# channel $c$; their results are added up. For image $n$ of a batch:
+#
+# $$y[n,o,i,j]=b[o]+\sum_c\sum_{u,v}x[n,c,\,Si+Du,\,Sj+Dv]\;w[o,c,u,v].$$
+#
+# No flip: this is the correlation. The weights have the shape $(C_\text{out}, C_\text{in}, K, L)$.
+#
+# **Predict:** how many weights has a layer from 3 to 16 channels with $5\times5$ kernels, biases included?
+
+# %% tags=["nbval-check-output"]
+def layer(images, weights, bias, *, padding=0, stride=1, dilation=1):
+    """Correlate images (batch, channel, row, column) with weights (out, in, K, L), all in NumPy."""
+    images = np.pad(images, ((0, 0), (0, 0), (padding, padding), (padding, padding)))
+    spans = [dilation * (k - 1) + 1 for k in weights.shape[2:]]
+    windows = sliding_window_view(images, spans, axis=(2, 3))  # (n, c, places, places, span, span)
+    windows = windows[:, :, ::stride, ::stride, ::dilation, ::dilation]
+    return np.einsum("ncijuv,ocuv->noij", windows, weights) + bias[:, np.newaxis, np.newaxis]
+
+
+weights, bias = rng.normal(size=(16, 3, 5, 5)), rng.normal(size=16)
+images = rng.normal(size=(2, 3, 32, 40))
+print("weights and biases:", weights.size + bias.size)
+print("output:", layer(images, weights, bias, padding=2, stride=2).shape)
+
+# %% [markdown]
+# That is the whole layer. Now against three libraries, with padding, stride and dilation all at work. SciPy has
+# none of these, so it gets a padded image and a kernel with zeros in its gaps, and every second row and column is kept.
+# Keras puts the channels last.
+
+# %%
+import keras
+
+options = {"padding": 2, "stride": 2, "dilation": 2}
+ours = layer(images, weights, bias, **options)
+theirs = torch.nn.functional.conv2d(*map(torch.from_numpy, (images, weights, bias)), **options).numpy()
+
+padded = np.pad(images, ((0, 0), (0, 0), (2, 2), (2, 2)))
+spread = np.zeros((16, 3, 9, 9))
+spread[..., ::2, ::2] = weights  # dilation 2: zeros between the weights
+channels = [[sum(map(lambda i, w: scipy.signal.correlate2d(i, w, mode="valid"), x, w)) for w in spread] for x in padded]
+from_scipy = np.array(channels)[..., ::2, ::2] + bias[:, np.newaxis, np.newaxis]
+
+last, kernel_last = padded.transpose(0, 2, 3, 1), weights.transpose(2, 3, 1, 0)
+keras_out = keras.ops.conv(last.astype("float32"), kernel_last.astype("float32"), strides=2, dilation_rate=2)
+from_keras = keras.ops.convert_to_numpy(keras_out).transpose(0, 3, 1, 2) + bias[:, np.newaxis, np.newaxis]
+
+# %% tags=["nbval-check-output"]
+scale = np.abs(ours).max()
+for name, other, tolerance in [("PyTorch", theirs, 1e-12), ("SciPy", from_scipy, 1e-12), ("Keras", from_keras, 1e-5)]:
+    difference = np.abs(ours - other).max() / scale
+    assert other.shape == ours.shape and difference < tolerance
+    print(f"{name:8s} {other.shape} agrees to {tolerance:.0e} of the largest value")
+
+# %% [markdown]
+# Double precision agrees to $10^{-12}$, Keras in its usual single precision to $10^{-5}$. One difference remains: for
+# `padding="same"` with stride 2, Keras pads at the end only where PyTorch's `padding=1` pads at both ends. The two then
+# read other pixels, and a network that moves from one to the other loses accuracy without an error message:
+
+# %% tags=["nbval-check-output"]
+ramp = np.tile(np.arange(6.0), (6, 1))[np.newaxis, np.newaxis]  # (1, 1, 6, 6), columns 0 to 5
+ones = np.ones((1, 1, 3, 3))
+in_torch = torch.nn.functional.conv2d(torch.from_numpy(ramp), torch.from_numpy(ones), stride=2, padding=1)
+in_keras = keras.ops.conv(ramp.transpose(0, 2, 3, 1), ones.transpose(2, 3, 1, 0), strides=2, padding="same")
+print("PyTorch", in_torch[0, 0, 1].tolist())
+print("Keras  ", keras.ops.convert_to_numpy(in_keras)[0, 1, :, 0].tolist())
+
+# %% [markdown]
+# ### Does a network commute?
+# $f*g=g*f$ says that you may swap two blurs. May you swap two **layers**?
+#
+# **Predict:** in which of these five may you: plain valid layers, zero padding, stride 2, a ReLU (negative values become
+# 0) after each, two channels?
+
+# %% tags=["nbval-check-output"]
+def differ(step, a, b, image):
+    """Tell how far apart two layers are in one order and in the other."""
+    return np.abs(step(step(image, a), b) - step(step(image, b), a)).max()
+
+
+none, start = np.zeros(2), rng.normal(size=(1, 2, 32, 32))
+a, b = rng.normal(size=(2, 1, 1, 3, 3))
+a2, b2 = rng.normal(size=(2, 2, 2, 3, 3))
+one = start[:, :1]
+print("valid        ", differ(lambda x, w: layer(x, w, none[:1]), a, b, one) < 1e-12)
+print("zero padding ", differ(lambda x, w: layer(x, w, none[:1], padding=1), a, b, one) < 1e-12)
+print("stride 2     ", differ(lambda x, w: layer(x, w, none[:1], stride=2), a, b, one) < 1e-12)
+print("ReLU         ", differ(lambda x, w: np.maximum(0, layer(x, w, none[:1])), a, b, one) < 1e-12)
+print("two channels ", differ(lambda x, w: layer(x, w, none), a2, b2, start) < 1e-12)
+
+# %% [markdown]
+# Only the first. Padding breaks it at the border, stride because it throws away other pixels, the ReLU because it is not
+# linear, the channels because summing over them is a matrix product, and matrices do not commute. Networks are made of
+# convolutions, and are not one convolution.
+
+# %% [markdown]
+# ## The same result with fewer multiplications
+# A $K\times K$ kernel costs $K^2$ multiplications per pixel. Two ideas cost less.
+#
+# **Separable kernels.** If $w[u,v]=p[u]\,q[v]$, the double sum falls apart: a pass along the columns with $q$, then one
+# along the rows with $p$, and $2K$ multiplications. The Gaussian is such a product, as $e^{-(u^2+v^2)}=e^{-u^2}e^{-v^2}$.
+# In the language of matrices: a [separable](glossary:separable-kernel) kernel has rank 1.
+#
+# **Predict:** which of these are separable: Gaussian, Sobel, Laplacian?
+
+# %% tags=["nbval-check-output"]
+def gaussian(sigma):
+    """Return a 1-D Gaussian with sum 1, cut off at 4 sigma."""
+    t = np.arange(-np.ceil(4 * sigma), np.ceil(4 * sigma) + 1)
+    weights = np.exp(-(t**2) / (2 * sigma**2))
+    return weights / weights.sum()
+
+
+laplacian = np.array([[0, 1, 0], [1, -4, 1], [0, 1, 0]])
+blur = np.outer(gaussian(2), gaussian(2))
+for name, kernel in {"Gaussian": blur, "Sobel": sobel, "Laplacian": laplacian}.items():
+    print(f"{name:10s} rank {np.linalg.matrix_rank(kernel, tol=1e-9)}")
+rows_then_columns = scipy.signal.convolve2d(head_hu, gaussian(2)[np.newaxis])
+rows_then_columns = scipy.signal.convolve2d(rows_then_columns, gaussian(2)[:, np.newaxis])
+assert np.abs(rows_then_columns - scipy.signal.fftconvolve(head_hu, blur)).max() < 1e-9
+
+# %% [markdown]
+# **The convolution theorem.** Take the Fourier transform $F(\omega)=\sum_n f[n]\,e^{-i\omega n}$ of the sum, and write
+# $m=n-k$:
+#
+# $$\sum_n\sum_k f[k]\,g[n-k]\,e^{-i\omega n}
+# =\sum_k f[k]\,e^{-i\omega k}\;\sum_m g[m]\,e^{-i\omega m}=F(\omega)\,G(\omega).$$
+#
+# A convolution is a **product** in the Fourier domain. The FFT brings you there and back in about $N\log N$ steps,
+# whatever the size of the kernel. One condition: a discrete transform of length $N$ treats a signal as periodic.
+
+# %% tags=["nbval-check-output"]
+f, g = np.array([0, 0, 0, 0, 1, 2]), np.array([1, 1, 1])
+for length in (6, 8):
+    product = np.fft.rfft(f, length) * np.fft.rfft(g, length)
+    print(f"length {length}:", np.fft.irfft(product, length).round().astype(int))
+print("np.convolve:", np.convolve(f, g))
+
+# %% [markdown]
+# With length 6 the end of the signal came back in at its start. In an image, the left border would show what hangs over on the
+# right. With zeros up to the full length, $6+3-1=8$, there is room.
+#
+# When is it worth while? **Predict:** the kernel size from which on the FFT wins, on an image of 256 × 256 pixels.
+
+# %%
+def milliseconds(function, repeats=5):
+    """Return the shortest of a few runs: what disturbs a timing only makes it longer."""
+    times = []
+    for _ in range(repeats):
+        started = time.perf_counter()
+        function()
+        times.append(1e3 * (time.perf_counter() - started))
+    return min(times)
+
+
+def through_fourier(image, kernel):
+    full = [n + k - 1 for n, k in zip(image.shape, kernel.shape)]
+    shape = [scipy.fft.next_fast_len(n, real=True) for n in full]  # a little more: lengths that factor well
+    product = torch.fft.rfft2(image, s=shape) * torch.fft.rfft2(kernel, s=shape)
+    return torch.fft.irfft2(product, s=shape)[: full[0], : full[1]]
+
+
+# %%
+sizes, image = [3, 5, 7, 9, 11, 15, 21, 31], head_hu[128:384, 128:384]
+tensor = torch.from_numpy(image).float()
+in_scipy, in_torch = scipy.signal.convolve2d, torch.nn.functional.conv2d
+ways = {
+    "SciPy, direct": lambda k: in_scipy(image, np.ones((k, k))),
+    "SciPy, separable": lambda k: in_scipy(in_scipy(image, np.ones((1, k))), np.ones((k, 1))),
+    "PyTorch, direct": lambda k: in_torch(tensor[None, None], torch.ones(1, 1, k, k)),
+    "PyTorch, FFT": lambda k: through_fourier(tensor, torch.ones(k, k)),
+}
+threads = torch.get_num_threads()
+torch.set_num_threads(1)  # one core each: a fair comparison
+timings = {name: [milliseconds(lambda k=k, way=way: way(k)) for k in sizes] for name, way in ways.items()}
+torch.set_num_threads(threads)
+
+# %%
+for name in ("SciPy, direct", "PyTorch, direct"):
+    wins = [quick < slow for quick, slow in zip(timings["PyTorch, FFT"], timings[name])]
+    first = next((k for i, k in enumerate(sizes) if all(wins[i:])), None)
+    print(f"{name}: the FFT wins from K = {first} on" if first else f"{name}: the FFT does not win up to K = {sizes[-1]}")
+
+# %% tags=["hide-input"]
+figure, axes = plt.subplots(figsize=(6.5, 4))
+for (name, values), marker in zip(timings.items(), "os^D"):
+    axes.plot(sizes, values, marker=marker, label=name)
+axes.set(xlabel="kernel size K (pixels)", ylabel="time (ms)", yscale="log", title="256 x 256 pixels, measured here")
+axes.legend()
+plots.picture(
+    figure,
+    alt="Time in milliseconds against kernel size, logarithmic. Both direct convolutions climb steeply, SciPy's above "
+    "PyTorch's. The separable one climbs gently. The FFT stays nearly level and is the quickest for large kernels.",
+)
+
+# %% [markdown]
+# The direct curves climb with $K^2$, the FFT stays nearly level. Where they cross depends on the library as much as on the
+# mathematics: PyTorch's direct code is tuned, SciPy's is plain. Most networks use kernels of 3, and multiply directly.
+#
+# ### Exercise: through the Fourier domain
+# Write the full 1-D convolution with `np.fft`.
+
+# %% tags=["exercise"]
+def fft_convolve(signal, kernel):
+    """Return the full convolution through np.fft, as real numbers."""
+    return ...  # your code
+
+
+# %% tags=["check"]
+ex.fft_convolve.check(fft_convolve)
+
+# %% [markdown]
+# ## Filters on a real CT slice, with noise
+# Three filters do most of the classical work. Their units follow from their sums:
+#
+# - **Gaussian**: weights add to 1, so HU stay HU. It blurs.
+# - **Sobel**: the slope, $[1,0,-1]/2$ across and $[1,2,1]/4$ along, so divide by 8; with the pixel spacing you get HU/mm.
+# - **Laplacian**: the second derivative, weights add to 0, HU/mm². It sharpens, and it loves noise.
+#
+# To see what noise does, we add some: **simulated**, independent from pixel to pixel (*white*), standard deviation 20 HU.
+#
+# **Predict:** which of the three filtered images survives the noise, which drowns?
+
+# %%
+import scipy.ndimage
+
+
+def filtered(image_hu, kernel):
+    return scipy.ndimage.convolve(image_hu, kernel, mode="nearest")
+
+
+def edges(image_hu, spacing_mm):
+    across, along = filtered(image_hu, sobel / 8), filtered(image_hu, sobel.T / 8)
+    return np.hypot(across, along) / spacing_mm  # HU/mm
+
+
+noise_hu = rng.normal(0, 20, size=head_hu.shape)
+versions = {"as it came": head_hu, "+ simulated noise": head_hu + noise_hu}
+
+# %% tags=["hide-input"]
+figure, axes = plt.subplots(2, 4, figsize=(13, 7.6))
+for row, (name, image_hu) in zip(axes, versions.items()):
+    cut = image_hu[190:420, 110:390]
+    shown = {
+        name: (cut, -40, 120, "HU"),
+        "Gaussian, 2 pixels": (filtered(cut, blur), -40, 120, "HU"),
+        "Sobel": (edges(cut, spacing_mm), 0, 400, "HU/mm"),
+        "Laplacian": (filtered(cut, laplacian) / spacing_mm**2, -800, 800, "HU/mm²"),
+    }
+    for ax, (title, (values, low, high, unit)) in zip(row, shown.items()):
+        drawn = ax.imshow(values, cmap="gray", vmin=low, vmax=high)
+        ax.set(title=title, xticks=[], yticks=[])
+        figure.colorbar(drawn, ax=ax, location="bottom", shrink=0.9, label=unit)
+plots.picture(
+    figure,
+    alt="A real head CT slice at the level of the cerebellum, as it came (top) and with simulated noise (bottom). The "
+    "Gaussian shows brain in both rows. The Sobel filter shows the skull's edges in both, on a grey ground below. The "
+    "Laplacian shows thin edge lines on top; below, noise covers all but the strongest bone.",
+)
+
+# %% [markdown]
+# The Gaussian brings the brain back, the Sobel filter keeps the skull, and the Laplacian drowns all but the hardest bone.
+# Try kernels, sizes and paddings of your own:
+
+# %%
+widgets.explore_convolution(
+    head_hu[190:420, 110:390], alt="A head CT slice at the level of the cerebellum.", window_hu=(40, 160)
+)
+
+# %% [markdown]
+# Can you compute how much noise a kernel lets through? An output pixel is $\sum w\,\varepsilon$. The variances of independent terms add, so its
+# variance is $\sum w^2\,\sigma^2$.
+#
+# ### Exercise: the noise gain
+# Write the factor by which a kernel changes the **standard deviation** of white noise.
+
+# %% tags=["exercise"]
+def noise_gain(kernel):
+    """Return the standard deviation of the filtered noise over that of the noise."""
+    return ...  # your code
+
+
+# %% tags=["check"]
+ex.noise_gain.check(noise_gain)
+
+# %% [markdown]
+# That is theory for white noise. Now measure: on the simulated noise, and on the scanner's own noise, in a patch of
+# cerebellum of 24 × 24 pixels. A plane is fitted and taken away first, so that slow changes of tissue do not count.
+#
+# **Predict:** does the rule hold for the scanner's noise?
+
+# %%
+def noise_sd(patch):
+    """Return the standard deviation of a patch around a fitted plane: noise, and what fine anatomy there is."""
+    row, column = np.indices(patch.shape)
+    design = np.stack([np.ones(patch.size), row.ravel(), column.ravel()], axis=1)
+    plane = design @ np.linalg.lstsq(design, patch.ravel(), rcond=None)[0]
+    return (patch.ravel() - plane).std()
+
+
+def gains(image_hu, place):
+    """Return each kernel's noise gain, measured at a place of an image."""
+    return {name: noise_sd(filtered(image_hu, w)[place]) / noise_sd(image_hu[place]) for name, w in kernels.items()}
+
+
+kernels = {"mean 3x3": np.full((3, 3), 1 / 9), "Gaussian 2": blur, "Sobel / 8": sobel / 8, "Laplacian": laplacian}
+cerebellum = np.s_[338:362, 178:202]
+white, scanner = gains(noise_hu, np.s_[8:-8, 8:-8]), gains(head_hu, cerebellum)
+
+# %%
+print(f"scanner's noise in the cerebellum: {noise_sd(head_hu[cerebellum]):.1f} HU")
+print(f"{'kernel':12s} {'rule':>6s} {'white, simulated':>18s} {'scanner':>9s}")
+for name, w in kernels.items():
+    rule = np.sqrt(np.sum(w**2.0))
+    print(f"{name:12s} {rule:6.2f} {white[name]:18.2f} {scanner[name]:9.2f}")
+    assert abs(white[name] / rule - 1) < 0.1
+tissue = head_hu[cerebellum] - head_hu[cerebellum].mean()
+alike = np.corrcoef(tissue[:, 1:].ravel(), tissue[:, :-1].ravel())[0, 1]
+print(f"correlation of a pixel with its right neighbour: {alike:.2f}")
+assert alike > 0.5 and scanner["Gaussian 2"] > 2 * white["Gaussian 2"] and scanner["Laplacian"] < white["Laplacian"] / 2
+
+# %% [markdown]
+# On white noise the rule holds. On the scanner it fails, in both directions: smoothing helps far less, and the Laplacian
+# hurts far less. Neighbouring pixels of a CT image share their noise, because the reconstruction filters and interpolates
+# ([Kijewski and Judy 1987](https://doi.org/10.1088/0031-9155/32/5/003)). Its own *Convolution Kernel* has been there before
+# yours. Whoever tests a denoiser on white noise tests it on a noise that no scanner makes.
+#
+# The order of filters costs nothing and gains much. Convolution is associative, $(I*G)*L=I*(G*L)$, so blur and
+# derivative melt into one kernel:
+
+# %% tags=["nbval-check-output"]
+blurred_laplacian = scipy.signal.convolve2d(blur, laplacian)
+for name, w in {"Laplacian": laplacian, "Laplacian of Gaussian": blurred_laplacian}.items():
+    print(f"{name:22s} {w.shape}, gain for white noise {np.sqrt(np.sum(w**2.0)):.2f}")
+
+# %% [markdown]
+# ## Shift, stride, pool: what one output pixel sees
+# Move the patient, and the response moves with them. With $T_s$ for a shift by $s$, put $k'=k-s$ into the sum:
+#
+# $$\bigl((T_sf)*g\bigr)[n]=\sum_k f[k-s]\,g[n-k]=\sum_{k'}f[k']\,g[(n-s)-k']=\bigl(T_s(f*g)\bigr)[n].$$
+#
+# This is [translation equivariance](glossary:translation-equivariance). It is why a nodule detector needs to learn a
+# nodule once, and not once for every place. Two things break it.
+#
+# **Predict:** we cut a window from the slice, move it by 8 columns, and filter both with a $5\times5$ mean, zero padding.
+# In how many columns do the results disagree?
+
+# %% tags=["nbval-check-output"]
+def crop(shift):
+    """Return a window of 256 x 256 pixels of the slice, moved by some columns."""
+    return head_hu[150:406, 100 + shift : 356 + shift]
+
+
+mean5, shift = np.full((5, 5), 1 / 25), 8
+moved = scipy.signal.convolve2d(crop(shift), mean5, mode="same")
+still = scipy.signal.convolve2d(crop(0), mean5, mode="same")
+apart = np.abs(moved[:, :-shift] - still[:, shift:]) > 1e-6
+print("columns that disagree:", np.flatnonzero(apart.any(axis=0)), "of", apart.shape[1])
+
+# %% [markdown]
+# **Borders** break it: two columns at either end, half a kernel. Each further layer adds its own, and networks do learn to
+# tell where they are from it ([Kayhan and van Gemert 2020](https://doi.org/10.1109/CVPR42600.2020.01428)). Inside, the
+# agreement is exact.
+#
+# **Stride** breaks it everywhere. [Pooling](glossary:pooling) is the usual stride: the largest, or the mean, of each tile
+# of 2 × 2. Look at a single bright pixel first, such as a speck of calcium:
+
+# %% tags=["nbval-check-output"]
+speck = torch.zeros(1, 1, 4, 4)
+speck[0, 0, 1, 2] = 100
+print("max: ", torch.nn.functional.max_pool2d(speck, 2)[0, 0].tolist())
+print("mean:", torch.nn.functional.avg_pool2d(speck, 2)[0, 0].tolist())
+quarter = torch.full((1, 1, 2, 2), 0.25)
+assert torch.equal(torch.nn.functional.conv2d(speck, quarter, stride=2), torch.nn.functional.avg_pool2d(speck, 2))
+both = [torch.nn.functional.max_pool2d(sign * speck, 2).sum().item() for sign in (1, -1)]
+print("max of the speck and of its negative:", both)
+
+# %% [markdown]
+# Mean pooling is a convolution with weights 1/4 and stride 2: the speck fades. Max pooling keeps it. It is not linear,
+# or the last line would read 100 and −100.
+#
+# ### Exercise: max pooling
+# Write it with `reshape` and `max`.
+
+# %% tags=["exercise"]
+def max_pool(image, size):
+    """Return the largest value of every size x size tile; the image's sides are multiples of size."""
+    return ...  # your code
+
+
+# %% tags=["check"]
+ex.max_pool.check(max_pool)
+
+# %% [markdown]
+# Now move the window pixel by pixel, and halve the edge image each time. An equivariant operation would give the same
+# values, moved by half as much.
+#
+# **Predict:** at which shifts does stride 2 keep its promise? Which way of halving breaks it least?
+
+# %%
+def tiles(image):
+    return image.reshape(image.shape[0] // 2, 2, image.shape[1] // 2, 2)
+
+
+def broken(halve, shift):
+    """Return how far the halved image is from the old one moved by half the shift, relative to its spread."""
+    still, moved = (halve(edges(crop(s), spacing_mm)) for s in (0, shift))
+    expected = scipy.ndimage.shift(still, (0, -shift / 2), order=3, mode="nearest")  # cubic, for half pixels
+    return (moved - expected)[8:-8, 8:-8].std() / still.std()
+
+
+halvings = {
+    "stride 2": lambda image: image[::2, ::2],
+    "max pooling": lambda image: tiles(image).max(axis=(1, 3)),
+    "mean pooling": lambda image: tiles(image).mean(axis=(1, 3)),
+    "Gaussian, then stride 2": lambda image: filtered(image, np.outer(gaussian(1), gaussian(1)))[::2, ::2],
+}
+# %%
+breaks = {name: [broken(halve, shift) for shift in range(9)] for name, halve in halvings.items()}
+for name, values in breaks.items():
+    print(f"{name:24s} shift 1: {values[1]:.3f}  shift 2: {values[2]:.3f}")
+assert all(max(values[::2]) < 1e-9 and min(values[1::2]) > 0.01 for values in breaks.values())
+assert breaks["Gaussian, then stride 2"][1] < 0.3 * breaks["stride 2"][1] == 0.3 * max(v[1] for v in breaks.values())
+
+# %% tags=["hide-input"]
+figure, axes = plt.subplots(figsize=(6.5, 4))
+for (name, values), marker in zip(breaks.items(), "osD^"):
+    axes.plot(range(9), values, marker=marker, label=name)
+axes.set(xlabel="shift of the patient (pixels)", ylabel="difference / spread", title="Halving breaks every odd shift")
+axes.set_ylim(0, 1.25 * max(map(max, breaks.values())))
+axes.legend(ncols=2, loc="upper center")
+plots.picture(
+    figure,
+    alt="Relative difference against the shift from 0 to 8 pixels for four ways of halving. All are zero at even shifts. "
+    "At odd shifts plain stride is the worst, and a Gaussian before the stride is the best.",
+)
+# %% [markdown]
+# Only multiples of the stride survive. A blur before the stride mends most of it
+# ([Zhang 2019](https://doi.org/10.48550/arXiv.1904.11486)); what is lost is detail finer than the new grid.
+#
+# **How much does one output pixel see?** Its [receptive field](glossary:receptive-field). A layer with kernel $K$ and
+# dilation $D$ adds $(K-1)D$ of *its own* steps, and after strides $S_1, S_2,\dots$ one step is
+# $J=S_1S_2\cdots$ input pixels wide. Rather than believe it, ask autograd which input pixels have any influence.
+
+# %%
+stack = [(3, 1, 1), (3, 2, 1), (3, 1, 1), (3, 2, 1), (3, 1, 1)]  # (kernel, stride, dilation)
+field = torch.zeros(1, 1, 65, 65, dtype=torch.float64, requires_grad=True)
+out = field
+for kernel, stride, dilation in stack:
+    out = torch.nn.functional.conv2d(out, torch.ones(1, 1, kernel, kernel).double(), stride=stride, dilation=dilation)
+out[0, 0, out.shape[2] // 2, out.shape[3] // 2].backward()
+influence = (field.grad[0, 0] / field.grad.sum()).numpy()
+reach = int(np.flatnonzero(influence.any(axis=0)).size)
+rows, columns = np.nonzero(influence)
+middle = influence[rows.min() + 5 : rows.max() - 4, columns.min() + 5 : columns.max() - 4]
+print(f"receptive field {reach} pixels = {reach * spacing_mm:.1f} mm; its middle {len(middle)} hold {middle.sum():.0%}")
+assert reach == 21 and middle.sum() > 0.5
+
+# %% tags=["hide-input"]
+plots.show_slice(
+    1e3 * influence[rows.min() - 5 : rows.max() + 6, columns.min() - 5 : columns.max() + 6],
+    title="Influence on one output pixel (per mille)",
+    unit="per mille",
+    alt="A square of 21 by 21 pixels that is bright in the middle and fades towards its edges, with a fine lattice in it: "
+    "the receptive field of five layers with equal weights.",
+)
+
+# %% [markdown]
+# The field is 21 pixels wide, and most of the influence comes from its middle
+# ([Luo et al. 2016](https://doi.org/10.48550/arXiv.1701.04128) call that the effective receptive field). The lattice is the stride's: with kernel 3 and stride 2 some pixels are read by two
+# windows, others by one. In millimetres:
+# a network trained on this spacing sees almost twice as far on a chest CT with 0.78 mm pixels.
+#
+# ### Exercise: the receptive field
+# Compute it from the list of layers, in input pixels.
+
+# %% tags=["exercise"]
+def receptive_field(layers):
+    """Return the receptive field of layers [(kernel, stride, dilation), ...]."""
+    return ...  # your code
+
+
+# %% tags=["check"]
+ex.receptive_field.check(receptive_field)
+
+# %% [markdown]
+# ## The gradient of a convolution is a convolution
+# A layer computes $y[i]=\sum_k x[i+k]\,w[k]$, and a loss $L$ sends back $g[i]=\partial L/\partial y[i]$. The chain rule
+# for one weight, and for one input pixel:
+#
+# $$\frac{\partial L}{\partial w[k]}=\sum_i g[i]\,\frac{\partial y[i]}{\partial w[k]}=\sum_i g[i]\,x[i+k]
+# \qquad\Rightarrow\qquad \frac{\partial L}{\partial w}=x\star g\quad\text{(valid correlation)},$$
+#
+# $$\frac{\partial L}{\partial x[m]}=\sum_i g[i]\,\frac{\partial y[i]}{\partial x[m]}=\sum_i g[i]\,w[m-i]
+# \qquad\Rightarrow\qquad \frac{\partial L}{\partial x}=g*w\quad\text{(full convolution)}.$$
+#
+# In the second line $x[m]$ meets the weight with $i+k=m$, so $k=m-i$: the flip comes by itself.
+#
+# **Predict:** the layer correlates. Which of its two gradients needs the flipped kernel?
+
+# %% tags=["nbval-check-output"]
+x, w = rng.normal(size=(12, 15)), rng.normal(size=(3, 5))
+xt, wt = (torch.from_numpy(array).requires_grad_() for array in (x, w))
+y = torch.nn.functional.conv2d(xt[None, None], wt[None, None])[0, 0]
+upstream = rng.normal(size=tuple(y.shape))
+y.backward(torch.from_numpy(upstream))
+
+by_weight = scipy.signal.correlate2d(x, upstream, mode="valid")
+by_pixel = scipy.signal.convolve2d(upstream, w, mode="full")
+assert np.abs(by_weight - wt.grad.numpy()).max() < 1e-12 and np.abs(by_pixel - xt.grad.numpy()).max() < 1e-12
+print("dL/dw", by_weight.shape, "and dL/dx", by_pixel.shape, "equal autograd's")
+
+# %% [markdown]
+# ### Exercise: the gradient of the input
+# Write $\partial L/\partial x$ in NumPy, without SciPy. The layer is the valid correlation.
+
+# %% tags=["exercise"]
+def input_gradient(upstream, kernel):
+    """Return dL/dx, in the shape of x."""
+    return ...  # your code
+
+
+# %% tags=["check"]
+ex.input_gradient.check(input_gradient)
+
+# %% [markdown]
+# With the gradient you can **learn a kernel back**. Somebody filtered an image with a secret $3\times3$ kernel and gives you both
+# images. Start from zeros, and step against the gradient of $L=\frac{1}{2n}\sum (x\star w-y)^2$.
+#
+# **Predict:** two training images: white noise (simulated), and a patch of the head CT. Which one teaches faster?
+
+# %%
+def correlate(x, w):
+    return np.einsum("ijuv,uv->ij", sliding_window_view(x, w.shape), w)
+
+
+def learn(x, secret, *, steps=400, learning_rate=0.15):
+    """Learn a kernel by gradient descent; return it, and its loss and largest error before every step."""
+    x = (x - x.mean()) / x.std()
+    y, w, history = correlate(x, secret), np.zeros_like(secret), []
+    for _ in range(steps):
+        residual = correlate(x, w) - y
+        history.append((np.mean(residual**2) / 2, np.abs(w - secret).max()))
+        w -= learning_rate * correlate(x, residual) / residual.size  # dL/dw = x correlated with g
+    return w, np.array(history)
+
+
+secret = np.array([[0.0, 1, 2], [-1, 1, 1], [-2, -1, 0]])
+lessons = {"white noise": rng.normal(size=(66, 66)), "CT patch": head_hu[250:316, 80:146]}
+learned = {name: learn(x, secret) for name, x in lessons.items()}
+
+# %% tags=["hide-input"]
+figure, axes = plt.subplots(1, 2, figsize=(11, 4), sharey=True)
+for ax, column, title in zip(axes, (0, 1), ("loss", "largest error of the kernel")):
+    for name, (_, history) in learned.items():
+        ax.semilogy(np.maximum(history[:, column], 1e-17), label=name)
+    ax.set(xlabel="step", title=title)
+axes[0].legend()
+plots.picture(
+    figure,
+    alt="Loss and kernel error over 400 steps, logarithmic. On white noise both fall to rounding error within 130 steps. "
+    "On the CT patch the loss falls to about 1e-3 and the kernel's error stays near 0.7.",
+)
+
+# %%
+for name, (kernel, history) in learned.items():
+    x = (lessons[name] - lessons[name].mean()) / lessons[name].std()
+    patches = sliding_window_view(x, (3, 3)).reshape(-1, 9)
+    curvature = np.linalg.eigvalsh(patches.T @ patches / len(patches))  # of the loss, along its nine axes
+    print(f"{name:12s} loss {history[0, 0]:.1f} -> {history[-1, 0]:.0e}, kernel error {history[-1, 1]:.1e},", end=" ")
+    print(f"curvature {curvature[0]:.0e} to {curvature[-1]:.1f}")
+print(learned["white noise"][0].round(6) + 0.0)
+noise_error, ct_error = (history[-1, 1] for _, history in learned.values())
+assert noise_error < 1e-12 and ct_error > 0.1
+assert learned["CT patch"][1][-1, 0] < 0.01 * learned["CT patch"][1][0, 0]
+
+# %% [markdown]
+# From noise, the secret comes back to the last digit. From the CT patch the loss falls a hundredfold and more, and the
+# kernel is still **wrong**. Its neighbouring pixels are so alike that many kernels give almost the same output. The curvature says
+# it in numbers: along each direction the error shrinks by $1-\eta\lambda$ per step, and where $\lambda\approx10^{-5}$
+# nothing moves. A small loss shows that the output is right on such images. It does not show that the model is.
+
+# %% [markdown]
+# ## Real patients
+# The head is one real patient. Here is a second, from another scanner: 16 slices of a chest CT from the LIDC-IDRI
+# collection ([Armato et al. 2011](https://doi.org/10.1118/1.3528204)). You use the same functions on it, in a patch of the
+# ascending aorta, where blood is even.
+#
+# **Predict:** is the noise of this scan nearer to white than the head's?
+
+# %%
+have_chest = data.available("lidc_idri_0314")
+if have_chest:
+    chest = data.load_lidc_slices()
+    chest_spacing_mm = chest.image.GetSpacing()[1]
+    aorta = np.s_[235:259, 226:250]
+    per_slice = [gains(image_hu.astype(float), aorta) for image_hu in chest.array]
+    chest_sd = [noise_sd(image_hu[aorta]) for image_hu in chest.array]
+    print(f"{len(chest.array)} slices of patient {chest.patient}, {chest_spacing_mm:.2f} mm pixels")
+    print(f"noise in the aorta: {min(chest_sd):.1f} to {max(chest_sd):.1f} HU; in the head {noise_sd(head_hu[cerebellum]):.1f} HU")
+    print(f"{'kernel':12s} {'white, simulated':>18s} {'head':>6s} {'chest, lowest to highest':>26s}")
+    for name in kernels:
+        values = [one[name] for one in per_slice]
+        print(f"{name:12s} {white[name]:18.2f} {scanner[name]:6.2f} {min(values):19.2f} to {max(values):.2f}")
+    assert max(one["Gaussian 2"] for one in per_slice) < scanner["Gaussian 2"]
+    assert min(one["Laplacian"] for one in per_slice) > scanner["Laplacian"]
+
+# %% tags=["hide-input"]
+if have_chest:
+    chest_hu = chest.array[8].astype(float)
+    cuts = {"head": (head_hu[190:420, 110:390], spacing_mm), "chest": (chest_hu[180:410, 100:380], chest_spacing_mm)}
+    figure, axes = plt.subplots(2, 4, figsize=(13, 7.6))
+    for row, (name, (cut, mm)) in zip(axes, cuts.items()):
+        shown = {
+            f"{name}, as it came": (cut, -110, 190, "HU"),
+            "Gaussian, 2 pixels": (filtered(cut, blur), -110, 190, "HU"),
+            "Sobel": (edges(cut, mm), 0, 400, "HU/mm"),
+            "Laplacian": (filtered(cut, laplacian) / mm**2, -800, 800, "HU/mm²"),
+        }
+        for ax, (title, (values, low, high, unit)) in zip(row, shown.items()):
+            drawn = ax.imshow(values, cmap="gray", vmin=low, vmax=high)
+            ax.set(title=title, xticks=[], yticks=[])
+            figure.colorbar(drawn, ax=ax, location="bottom", shrink=0.9, label=unit)
+    plots.picture(
+        figure,
+        alt="Two real patients, head on top and chest below, each as it came and through Gaussian, Sobel and Laplacian. "
+        "The chest is grainier; its Gaussian is smooth, its Laplacian shows grain all over the body.",
+    ).show()
+
+# %%
+if have_chest:
+    for name, (cut, mm) in cuts.items():
+        before, after = (np.percentile(edges(image, mm), 99) for image in (cut, filtered(cut, blur)))
+        print(f"{name}: steepest 1 % of edges {before:.0f} HU/mm, after a Gaussian of {2 * mm:.2f} mm {after:.0f} HU/mm")
+
+# %% [markdown]
+# The chest has far more noise per pixel, and it is nearly white: the Gaussian takes most of it away and the Laplacian
+# makes it three times as large. The head has little noise, and hardly any filter moves it. The same four kernels, two scanners, two
+# different verdicts.
+#
+# And the "same" Gaussian is not the same: 2 pixels are 0.9 mm in the head and 1.6 mm in the chest. A kernel lives in
+# pixels, anatomy in millimetres. Resample first (lesson 01) when you compare.
+
+# %% [markdown]
+# ## What you may claim
+# **You may claim**
+# - Your layer equals SciPy and PyTorch to $10^{-12}$ and Keras to $10^{-5}$, for the shapes that were tried.
+# - For white noise a kernel changes the standard deviation by $\sqrt{\sum w^2}$. That was derived, and measured.
+# - In **this** head slice and in **these** 16 chest slices, noise was correlated between neighbours, and the rule failed
+#   by the factors in the table. That CT noise is not white is long known: [Kijewski and Judy
+#   1987](https://doi.org/10.1088/0031-9155/32/5/003) derived its spectrum and measured it on a scanner.
+#
+# **You may not claim**
+# - Anything about scanners or kernels in general. Two people are not a sample: no interval over patients can be given.
+#   The 16 slices come from one person, so their range says how even one scan is, and no more.
+# - *Why* the two scans differ. Pixel size, slice thickness, dose, body part and reconstruction all differ at once.
+# - That a filter helps a reader or a network find disease. Nobody looked for disease here.
+# - That "standard deviation" is all noise. Fine anatomy is in it too, more so in brain than in blood.
+# - The FFT's crossing point on another machine.
+
+# %% [markdown]
+# ## Summary
+# - A convolution is a sum over a flipped, sliding kernel. It is the integral on a grid: exact for smooth profiles that are
+#   sampled finely, wrong by about $h$ where they jump.
+# - Layers correlate: no flip. Learned weights do not mind, copied ones do.
+# - Size: pad both ends, take off the dilated span, divide by the stride, round **down**, add one.
+# - Separable kernels cost $2K$ per pixel instead of $K^2$, the FFT almost nothing for large $K$, if you pad first.
+# - Zero padding in Hounsfield units pads with water.
+# - White noise grows by $\sqrt{\sum w^2}$. Scanner noise is not white: measure it.
+# - Convolution is equivariant to shifts. Borders break it at the edge, strides everywhere but at their multiples.
+# - The gradient for the weights is a correlation, for the input a full convolution. With it, gradient descent learns
+#   kernels, as far as the training images tell them apart.
+#
+# ### Key terms
+# [convolution](glossary:convolution) · [cross-correlation](glossary:cross-correlation) ·
+# [point spread function](glossary:point-spread-function) · [padding](glossary:padding) · [stride](glossary:stride) ·
+# [dilation](glossary:dilation) · [separable kernel](glossary:separable-kernel) ·
+# [translation equivariance](glossary:translation-equivariance) · [pooling](glossary:pooling) ·
+# [receptive field](glossary:receptive-field)
+#
+# ### Further reading
+# - Trefethen LN, Weideman JAC. *The exponentially convergent trapezoidal rule.* SIAM Review 2014.
+#   <https://doi.org/10.1137/130932132>
+# - Dumoulin V, Visin F. *A guide to convolution arithmetic for deep learning.* 2016.
+#   <https://doi.org/10.48550/arXiv.1603.07285>
+# - Kijewski MF, Judy PF. *The noise power spectrum of CT images.* Physics in Medicine and Biology 1987.
+#   <https://doi.org/10.1088/0031-9155/32/5/003>
+# - Zhang R. *Making convolutional networks shift-invariant again.* ICML 2019.
+#   <https://doi.org/10.48550/arXiv.1904.11486>
+# - Kayhan OS, van Gemert JC. *On translation invariance in CNNs: convolutional layers can exploit absolute spatial
+#   location.* CVPR 2020. <https://doi.org/10.1109/CVPR42600.2020.01428>
+# - Luo W, Li Y, Urtasun R, Zemel R. *Understanding the effective receptive field in deep convolutional neural networks.*
+#   NeurIPS 2016. <https://doi.org/10.48550/arXiv.1701.04128>
+# - Armato SG, et al. *The Lung Image Database Consortium (LIDC) and Image Database Resource Initiative (IDRI).* Medical
+#   Physics 2011. <https://doi.org/10.1118/1.3528204>
