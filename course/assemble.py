@@ -133,6 +133,9 @@ def title_text(syllabus, lesson):
     lines = [f"# {lesson.number} {lesson.title}", "", *_badges(syllabus.repository, lesson), "**You will** be able to"]
     lines += ["", *(f"- {objective}" for objective in lesson.objectives), ""]
     lines += [f"**You need** {needs}. **It takes** about {lesson.minutes} minutes."]
+    if lesson.data:
+        names = ", ".join(f"`{name}`" for name in lesson.data)
+        lines += ["", f"**Data:** {names}. `data.card(NAME)` says what each is, its licence and how to cite it."]
     return "\n".join(lines)
 
 
