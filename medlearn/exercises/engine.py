@@ -3,6 +3,7 @@
 import copy
 import inspect
 import os
+import re
 import textwrap
 import time
 import traceback
@@ -12,6 +13,9 @@ import numpy as np
 from medlearn.exercises import progress
 from medlearn.exercises.compare import describe, explain_difference, is_blank, same
 from medlearn.exercises.messages import NOT_TRIED, RIGHT, WRONG, Message, show
+
+# What Python and NumPy say when code meets a `...` that is still in it; an index error speaks of (`...`) otherwise.
+BLANK_IN_ERROR = re.compile(r"'ellipsis'|not ellipsis|of type ellipsis")
 
 __all__ = ["Exercise", "ExerciseNotRight", "exercise", "exercises_of"]
 
@@ -124,7 +128,7 @@ class Exercise:
                 seconds = f"{time.monotonic() - started:.0f} s"
                 return self._wrong(f"You stopped it after {seconds}, {_where(error, answer)}\nDoes this loop end?")
             except (Exception, SystemExit) as error:
-                if "ellipsis" in str(error):
+                if BLANK_IN_ERROR.search(str(error)):
                     return self._not_tried(f"There is still a `...` {_where(error, answer)}")
                 call = f"Called as {self._call(arguments)}."
                 return self._wrong(f"{type(error).__name__}: {error}\n{_where(error, answer)}\n{call}")

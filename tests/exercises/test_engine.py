@@ -61,6 +61,16 @@ def test_evaluate_a_blank_inside_the_code_is_not_tried():
     assert "return values[start + width]" in message.text
 
 
+@pytest.mark.parametrize("use", [lambda v: float(v), lambda v: v + 1, lambda v: v[0], lambda v: np.sqrt(v)])
+def test_evaluate_knows_what_python_says_of_a_blank(use):
+    assert first.evaluate(lambda values, width: use(...)).state == NOT_TRIED
+
+
+def test_evaluate_an_index_error_is_no_blank():
+    message = first.evaluate(lambda values, width: values[values.max()])  # NumPy's message names the ellipsis
+    assert message.state == WRONG and "ellipsis" in message.text
+
+
 def test_evaluate_shows_the_line_of_an_exception():
     def broken(values, width):
         wide = width + 100
