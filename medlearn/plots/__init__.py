@@ -12,7 +12,7 @@ Examples
 
 from medlearn.plots.ecg import show_ecg
 from medlearn.plots.overlay import show_overlay
-from medlearn.plots.picture import Picture, picture
+from medlearn.plots.pictures import Picture, picture
 from medlearn.plots.slices import show_slice, show_slices
 from medlearn.plots.style import COLOURS, HATCHES, LINE_STYLES, use_style
 from medlearn.plots.volumes import show_orthogonal, show_plane

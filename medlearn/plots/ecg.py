@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import PlaceHolderLayoutEngine
 
 from medlearn.plots.checks import check_count
-from medlearn.plots.picture import Picture, check_alt
+from medlearn.plots.pictures import Picture, check_alt
 
 MM_PER_S = 25.0
 MM_PER_MV = 10.0

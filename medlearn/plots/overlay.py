@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from medlearn.plots.checks import check_image, check_spacing, display_limits
-from medlearn.plots.picture import Picture, check_alt
+from medlearn.plots.pictures import Picture, check_alt
 from medlearn.plots.slices import draw_image, figure_size, finish_values
 from medlearn.plots.style import COLOURS, HATCHES, LINE_STYLES
 

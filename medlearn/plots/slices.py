@@ -7,7 +7,7 @@ from matplotlib.patheffects import withStroke
 from matplotlib.ticker import MaxNLocator
 
 from medlearn.plots.checks import check_count, check_image, check_spacing, display_limits
-from medlearn.plots.picture import Picture, check_alt
+from medlearn.plots.pictures import Picture, check_alt
 
 OUTLINE = [withStroke(linewidth=2.5, foreground="black")]
 
@@ -130,11 +130,13 @@ def draw_image(axes, image, *, spacing, low, high, cmap="gray"):
     extent = (-column_mm / 2, (columns - 0.5) * column_mm, (rows - 0.5) * row_mm, -row_mm / 2)
     high = high if high > low else low + 1.0  # a flat image: all of it black
     axes.set_aspect("equal")
+    # Few pixels stand as squares; many are averaged where the page has fewer, or thin lines would vanish.
+    interpolation = "nearest" if max(image.shape) <= 256 else "antialiased"
     axes.spines[:].set_visible(True)
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_locator(MaxNLocator(nbins=6, integer=spacing is None))
     return axes.imshow(
-        np.ma.masked_invalid(image), cmap=cmap, vmin=low, vmax=high, extent=extent, interpolation="nearest"
+        np.ma.masked_invalid(image), cmap=cmap, vmin=low, vmax=high, extent=extent, interpolation=interpolation
     )
 
 

@@ -5,7 +5,7 @@ import SimpleITK as sitk
 from matplotlib.figure import Figure
 
 from medlearn.plots.checks import display_limits
-from medlearn.plots.picture import Picture, check_alt
+from medlearn.plots.pictures import Picture, check_alt
 from medlearn.plots.planes import PLANES, anatomical_axes, plane_axis, plane_image, plane_point
 from medlearn.plots.slices import OUTLINE, draw_image, draw_scale_bar, finish_values, hide_ticks
 from medlearn.plots.style import COLOURS
@@ -47,7 +47,7 @@ def show_plane(
     'axial, array[2, :, :]'
     """
     alt = check_alt(alt)
-    _check_volume(image)
+    check_volume(image)
     index = plane_axis(image, plane)[1] // 2 if index is None else index
     low, high = _volume_limits(image, window_hu, limits)
     part = plane_image(image, plane, index)
@@ -91,7 +91,7 @@ def show_orthogonal(image, *, alt, index=None, window_hu=None, limits=None, colo
     ['axial\\narray[3, :, :]', 'coronal\\narray[:, 2, :]', 'sagittal\\narray[:, :, 1]']
     """
     alt = check_alt(alt)
-    _check_volume(image)
+    check_volume(image)
     voxel = _check_voxel(image, index)
     low, high = _volume_limits(image, window_hu, limits)
     parts = {plane: plane_image(image, plane, voxel[2 - plane_axis(image, plane)[0]]) for plane in PLANES}
@@ -153,7 +153,8 @@ def _full_alt(alt, image):
     return " ".join(filter(None, [alt + end, CONVENTION, _tilt(image)]))
 
 
-def _check_volume(image):
+def check_volume(image):
+    """Raise a ValueError unless ``image`` is a 3-D SimpleITK image with one value for each voxel."""
     if not isinstance(image, sitk.Image) or image.GetDimension() != 3 or image.GetNumberOfComponentsPerPixel() != 1:
         what = f"a {image.GetDimension()}-D image" if isinstance(image, sitk.Image) else type(image).__name__
         raise ValueError(

@@ -1,0 +1,34 @@
+"""Sliders around plain, tested draw functions.
+
+A widget shows its first frame as a static picture wherever no widget can run: in a built page, or before the cell
+ran. Importing this package does not load ipywidgets: each name is looked up in its module when you first use it.
+
+Examples
+--------
+>>> from medlearn import widgets
+>>> widgets.draw_convolution_1d(f="box", g="box", x=0.0)
+[Figure: f: box. g: box, flipped and moved to x = 0.0. The area of their product, (f * g)(0.0), is 2.00.]
+"""
+
+from importlib import import_module
+
+_MODULES = {
+    "convolution": ("convolve_image", "named_kernel"),
+    "convolution_drawing": ("draw_convolution_1d", "draw_convolution_2d"),
+    "convolution_explorer": ("explore_convolution",),
+    "explorer": ("Explorer", "explore"),
+    "volume_browser": ("browse_volume",),
+}
+_HOME = {name: module for module, names in _MODULES.items() for name in names}
+
+__all__ = sorted(_HOME)
+
+
+def __getattr__(name):
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+
+
+def __dir__():
+    return sorted({*globals(), *_HOME})

@@ -24,6 +24,11 @@ def test_picture_bundle_holds_alt_and_pixels():
     assert 'src="data:image/png;base64,iVBOR' in bundle["text/html"]  # base64 of a PNG file's first bytes
 
 
+def test_picture_keeps_its_place_on_the_page():
+    # 2 x 1 inches at 100 dots each
+    assert 'width="200" height="100"' in plots.picture(Figure(figsize=(2, 1)), alt="A page.").html()
+
+
 def test_picture_alt_is_escaped():
     alt = """<b>5 > 3</b> & "quoted" 'text'"""
     page = plots.picture(Figure(), alt=alt).html()

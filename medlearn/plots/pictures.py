@@ -3,6 +3,7 @@
 import base64
 import html
 import io
+import struct
 import sys
 from dataclasses import dataclass
 
@@ -67,10 +68,12 @@ class Picture:
 
     def html(self):
         """Return the figure as one HTML ``<img>`` element that holds its pixels and its alternative text."""
-        pixels = base64.b64encode(self.png()).decode("ascii")
+        data = self.png()
+        width, height = struct.unpack(">II", data[16:24])  # PNG's header: the page keeps the place while it loads
+        pixels = base64.b64encode(data).decode("ascii")
         return (
-            f'<img alt="{html.escape(self.alt, quote=True)}" style="max-width:100%;height:auto"'
-            f' src="data:image/png;base64,{pixels}">'
+            f'<img alt="{html.escape(self.alt, quote=True)}" width="{width}" height="{height}"'
+            f' style="max-width:100%;height:auto" src="data:image/png;base64,{pixels}">'
         )
 
     def show(self):
