@@ -61,7 +61,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.answer(200, content)
 
     def send_another_part(self, content):
-        self.answer(206, content[1:], Content_Range=f"bytes 1-{len(content) - 1}/{len(content)}")
+        start = len(content) // 2 + 1
+        self.answer(206, content[start:], Content_Range=f"bytes {start}-{len(content) - 1}/{len(content)}")
 
     def send_wrong_bytes(self, content):
         self.send_well(bytes(255 - byte for byte in content))

@@ -154,6 +154,13 @@ def test_unpack_refuses_a_bomb_before_it_fills_the_disk(tmp_path):
     refuse(archive, tmp_path / "out", "more than 1,000,000 bytes", max_bytes=1_000_000)
 
 
+def test_unpack_refuses_a_declared_size_before_it_reads(tmp_path):
+    header = tarfile.TarInfo("huge")
+    header.size = 10**10
+    (tmp_path / "all.tar").write_bytes(header.tobuf() + bytes(1024))
+    refuse(tmp_path / "all.tar", tmp_path / "out", "'huge' brings the archive to more than 2,147,483,648 bytes")
+
+
 def test_unpack_counts_what_comes_and_not_what_a_zip_declares(tmp_path):
     archive = write_zip(tmp_path / "liar.zip", [("zeros", bytes(50_000))])
     data = archive.read_bytes()
