@@ -4,6 +4,7 @@ pooch does the download; this module adds what a classroom needs around it.
 """
 
 import os
+import re
 import time
 from urllib.parse import urlsplit
 
@@ -175,7 +176,7 @@ def _receive(url, file, part, on_bytes, timeout_s):
     except requests.exceptions.ChunkedEncodingError:
         return BROKE_OFF
     except requests.RequestException as error:
-        return _first_line(error)
+        return _reason(error)
     except _Excess as error:
         stream.start_over()
         return str(error)
@@ -184,9 +185,12 @@ def _receive(url, file, part, on_bytes, timeout_s):
     return None
 
 
-def _first_line(error):
-    text = str(error).splitlines()[0] if str(error) else ""
-    return f"{type(error).__name__} {text}"[:200].strip()
+def _reason(error):
+    """Shorten what requests says, which wraps the reason in the address and the names of its own classes."""
+    kind = "no connection" if isinstance(error, requests.ConnectionError) else type(error).__name__
+    detail = re.split("[)>]: ", str(error).rpartition("Caused by ")[2], maxsplit=1)[-1]
+    detail = detail.removesuffix('"))')
+    return f"{kind}: {detail[:200]}"
 
 
 def _count_what_is_here(part, file, on_bytes):

@@ -6,7 +6,9 @@ import os
 import subprocess
 import sys
 import tarfile
+import tempfile
 import time
+from pathlib import Path
 
 import pytest
 
@@ -84,6 +86,13 @@ def test_fetch_says_what_every_address_did_and_leaves_nothing(server, cache, mak
     caught.match(words)
     assert everything_in(cache) == [".locks/little.lock"]
     assert not (cache / "little").exists()
+
+
+def test_fetch_without_a_network_says_so_for_every_address(server, cache, make_card):
+    card = make_card({"a.bin": SCAN}, prefixes=("first/", "second/"), hosts=("nowhere.invalid", "none.invalid"))
+    with pytest.raises(DataUnavailable, match=r"nowhere.invalid:\d+/first/a.bin: no connection: .*\n.*no connection"):
+        fetch(card)
+    assert everything_in(cache) == [".locks/little.lock"]
 
 
 def test_fetch_resumes_a_broken_transfer(server, cache, make_card):
@@ -247,6 +256,42 @@ def test_fetch_into_a_read_only_cache_says_so(server, cache, make_card, monkeypa
         fetch(make_card({"a.bin": SCAN}))
     assert not cache.exists()
     assert server.requests == []
+
+
+UNPRIVILEGED_CLIENT = """
+import os, sys
+from medlearn.data import catalogue, download
+import requests, tqdm.auto
+cards = catalogue.read_catalogue(sys.argv[1])
+if os.geteuid() == 0:
+    os.setuid(65534)  # file permissions do not bind root
+for files in ("note.txt", None):
+    try:
+        print(download.fetch(cards["little"], files, progress=False))
+    except download.DataUnavailable as error:
+        print(error)
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="permissions of another user are a thing of Unix")
+def test_fetch_from_a_cache_of_another_user(server, make_catalogue, monkeypatch):
+    catalogue_path = make_catalogue({"note.txt": NOTE, "a.bin": SCAN})
+    with tempfile.TemporaryDirectory() as shared:
+        folder = Path(shared) / "little"
+        folder.mkdir()
+        (folder / "note.txt").write_bytes(NOTE)
+        folder.chmod(0o555)
+        Path(shared).chmod(0o555)
+        monkeypatch.setenv("MEDLEARN_DATA", shared)
+        done = subprocess.run(
+            [sys.executable, "-c", UNPRIVILEGED_CLIENT, catalogue_path], capture_output=True, text=True, check=True
+        )
+        Path(shared).chmod(0o755)
+        folder.chmod(0o755)
+        first, second = done.stdout.splitlines()
+        assert first == str(folder)
+        assert ".locks cannot be written (Permission denied). The cache may be read-only" in second
+        assert everything_in(Path(shared)) == ["little/note.txt"] and server.requests == []
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
