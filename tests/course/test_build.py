@@ -9,11 +9,12 @@ import shutil
 from dataclasses import replace
 
 import nbformat
+import picture
 import pytest
 from assemble import assemble, execute, fingerprint_of_cells, needs_execution, to_text
 from build import NOTEBOOKS, build, check, course_problems, main, readme_with_tables
 from lesson_source import read_source
-from syllabus import COURSE, CourseError, load_syllabus
+from syllabus import COURSE, ROOT, CourseError, load_syllabus
 
 import medlearn
 
@@ -127,6 +128,10 @@ def test_main_says_what_is_wrong(capsys):
 def test_readme_tables_are_drawn():
     text = readme_with_tables(SYLLABUS)
     assert "[02 Convolution](notebooks/02_convolution.ipynb)" in text and "`mitdb`" in text
+
+
+def test_readme_describes_its_picture():
+    assert f"![{picture.ALT}](course/picture.png)" in (ROOT / "README.md").read_text(encoding="utf-8")
 
 
 def test_assemble_draws_badges_and_the_colab_line_from_one_place():
