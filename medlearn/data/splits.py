@@ -155,9 +155,7 @@ def _deal(count, fractions):
     dealt = np.zeros(len(fractions), dtype=int)
     groups = np.empty(count, dtype=int)
     for place in range(count):
-        behind = sizes * (place + 1) / count - dealt
-        behind[dealt >= sizes] = -np.inf
-        groups[place] = np.argmax(behind)
+        groups[place] = np.argmax(sizes * (place + 1) / count - dealt)  # a full group is never the furthest behind
         dealt[groups[place]] += 1
     return groups
 
