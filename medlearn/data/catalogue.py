@@ -68,9 +68,10 @@ def is_plain_path(path):
 class Card:
     """What a data set is, who is in it, what you may do with it, and how to cite it.
 
-    ``people`` is 0 for an average of people and None where the authors do not say. ``archive`` is the official
-    archive of the whole set, if there is one; the members below ``archive_folder`` that match ``archive_keep``
-    belong to the set, also those that ``files`` does not list. A card prints as text and as HTML.
+    ``people`` is 0 for an average of people or simulated ones and None where the authors do not say. A set without
+    ``files`` comes with a package or is simulated. ``archive`` is the official archive of the whole set, if there is
+    one; the members below ``archive_folder`` that match ``archive_keep`` belong to the set, also those that ``files``
+    does not list. A card prints as text and as HTML.
     """
 
     name: str
@@ -133,7 +134,7 @@ class Card:
         return tuple(file for file in self.files if any(fnmatchcase(file.path, pattern) for pattern in patterns))
 
     def _rows(self):
-        people = {None: "not stated", 0: "none: an average"}.get(self.people, self.people)
+        people = {None: "not stated", 0: "none"}.get(self.people, self.people)
         return [
             ("name", self.name),
             ("patients", f"{'SIMULATED, not patients' if self.synthetic else 'real'}; people: {people}"),
@@ -167,6 +168,8 @@ def megabytes(files: Iterable[RemoteFile]):
     ('94 MB', 'size unknown')
     """
     sizes = [file.bytes for file in files]
+    if not sizes:
+        return "no download"
     total = sum(size or 0 for size in sizes) / 1e6
     if None in sizes:
         return "size unknown" if not total else f"more than {total:.3g} MB"

@@ -4,7 +4,7 @@ import numpy as np
 import SimpleITK as sitk
 from scipy import ndimage
 
-from medlearn.data.embedded import SIMULATED_HEAD_CT
+from medlearn.data.catalogue import card
 from medlearn.data.head_anatomy import Person, tissue_shares
 from medlearn.data.scans import Scan
 
@@ -83,7 +83,7 @@ def simulate_head_ct(
     hu += _noise(hu.shape, noise_hu, rng)
     image = _as_image(np.clip(np.rint(hu), -1024, 3071).astype(np.int16), grid, fine_slices, below)
     labels = _as_image(_labels(dict(zip(names, stack, strict=True))), grid, fine_slices, below)
-    return Scan(image, f"SIM-{seed:04d}", SIMULATED_HEAD_CT, labels, LABEL_NAMES)
+    return Scan(image, f"SIM-{seed:04d}", card("simulated_head_ct"), labels, LABEL_NAMES)
 
 
 def _check_options(spacing_mm, slice_thickness_mm, noise_hu, blur_mm, bleed_ml):

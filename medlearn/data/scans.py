@@ -16,7 +16,6 @@ from medlearn.data.catalogue import Card, card
 from medlearn.data.dicom import read_dicom_series
 from medlearn.data.dicom_slices import choose_series, place, read_headers, read_values
 from medlearn.data.download import fetch
-from medlearn.data.embedded import ICBM152, PYDICOM_CT
 from medlearn.data.nifti import read_nifti
 from medlearn.geometry import resample
 
@@ -104,7 +103,7 @@ def load_brain_template(spacing_mm=1.0):
     if not spacing_mm >= 1:
         raise ValueError(f"spacing_mm must be 1 or more, got {spacing_mm}: the template has voxels of 1 mm.")
     maps = (_template_map(kind, spacing_mm) for kind in ("t1", "gm", "wm"))
-    return BrainTemplate(*maps, card=ICBM152)
+    return BrainTemplate(*maps, card=card("icbm152"))
 
 
 def _template_map(kind, spacing_mm):
@@ -148,7 +147,7 @@ def load_ct_slice(region="head"):
     piece = place(path, pydicom.dcmread(path, stop_before_pixels=True))
     values, _ = read_values(piece)
     image_hu = np.maximum(values, -1024).astype(np.float32)
-    return Slice2D(image_hu, piece.spacing_mm[::-1], str(piece.header.PatientID), PYDICOM_CT)
+    return Slice2D(image_hu, piece.spacing_mm[::-1], str(piece.header.PatientID), card("pydicom_ct"))
 
 
 def load_t1_series():

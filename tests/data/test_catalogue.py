@@ -21,7 +21,7 @@ def test_cards_agree_with_the_registry_of_the_local_data():
     if not registry.exists():
         pytest.skip("no registry.json beside the local data (MEDLEARN_DATA)")
     facts = json.loads(registry.read_text())
-    assert set(facts) == set(cards())
+    assert set(facts) == {name for name, card in cards().items() if card.files}
     for name, fact in facts.items():
         ours = {file.path: file for file in card(name).files}
         assert set(ours) == set(fact["files"])
@@ -44,10 +44,12 @@ def test_hippocampus_archive_is_the_official_one():
 def test_card_is_complete(name):
     chosen = card(name)
     assert chosen.name == name
-    for part in (chosen.title, chosen.items, chosen.licence, chosen.citation, chosen.doi, chosen.home, chosen.notes):
+    for part in (chosen.title, chosen.items, chosen.licence, chosen.citation, chosen.home, chosen.notes):
         assert part.strip()
-    assert chosen.licence_url.startswith("https://") and chosen.doi.startswith("10.") and not chosen.synthetic
-    assert chosen.files
+    assert chosen.licence_url.startswith("https://")
+    assert chosen.doi.startswith("10.") or name == "pydicom_ct"  # test files of a package: no DOI of their own
+    assert chosen.synthetic == name.startswith("simulated_")
+    assert chosen.files or name in ("icbm152", "pydicom_ct", "simulated_head_ct")
 
 
 @pytest.mark.parametrize("name", sorted(cards()))
@@ -99,7 +101,7 @@ def test_card_prints_what_a_reader_must_know():
     text = str(card("mitdb"))
     for part in ("real; people: 47", "ODC-By-1.0 https://opendata", "144 files, 94 MB", "doi:10.1109/51.932724"):
         assert part in text
-    assert "none: an average" in str(card("clinical_ct_template"))
+    assert "people: none" in str(card("clinical_ct_template"))
     assert "people: not stated" in str(card("luna16_crops"))
 
 
