@@ -1,18 +1,17 @@
 # %% [markdown]
-# Open the header of a CT slice and you will mostly find an attribute called *Convolution Kernel* (0018,1210). Blurring a picture,
-# sharpening it, looking for edges, and the first layer of almost every network for images are all the same sum, with
-# other weights. You will derive that sum, write it three ways, and hold it against three libraries. Then you use it on a
-# real CT slice. At the end you turn the question round: input and output are known, which kernel was it? That is how a
-# network learns.
+# Open the header of a CT slice and you will mostly find an attribute called *Convolution Kernel* (0018,1210). Blurring
+# a picture, sharpening it, looking for edges, and the first layer of almost every network for images are all the same
+# sum, with other weights. You will derive that sum, write it three ways, and hold it against three libraries. Then you
+# use it on a real CT slice. At the end you turn the question round: input and output are known, which kernel was it?
+# That is how a network learns.
 #
 # The slice is a real head, and comes with pydicom. Where noise is simulated, the text says so.
 
 # %% [markdown]
 # ## From the integral to the sum
-# No scanner shows a point as a point. It spreads the point over its neighbours, by a profile $g$: the
-# [point spread function](glossary:point-spread-function). Suppose that spreads add up, and that $g$ is the same
-# everywhere. Then the image at $x$ collects what every place $t$ sends there, which is $f(t)$ times the profile at
-# distance $x - t$:
+# No scanner shows a point as a point. It spreads the point over its neighbours, by a profile $g$: the [point spread
+# function](glossary:point-spread-function). Suppose that spreads add up, and that $g$ is the same everywhere. Then the
+# image at $x$ collects what every place $t$ sends there, which is $f(t)$ times the profile at distance $x - t$:
 #
 # $$(f*g)(x)=\int f(t)\,g(x-t)\,dt .$$
 #
@@ -24,8 +23,8 @@
 # $$(f*g)(x)\approx h\sum_k f(t_k)\,g(x-t_k),\qquad t_k = kh .$$
 #
 # Is that good enough? Test it where the integral is known: a box with itself gives a triangle, a triangle with itself
-# gives a cubic spline, and Gaussians of $\sigma = 0.75$ and $1$ give a Gaussian of
-# $\sqrt{0.75^2 + 1^2} = 1.25$, because variances add.
+# gives a cubic spline, and Gaussians of $\sigma = 0.75$ and $1$ give a Gaussian of $\sqrt{0.75^2 + 1^2} = 1.25$,
+# because variances add.
 
 # %%
 def box(t):
@@ -45,8 +44,8 @@ def gauss(sigma):
 
 
 # %% [markdown]
-# **Predict:** you halve the step $h$. By which factor does the error fall for the boxes, which jump? For the triangles,
-# which have a kink? For the Gaussians, which are smooth?
+# **Predict:** you halve the step $h$. By which factor does the error fall for the boxes, which jump? For the
+# triangles, which have a kink? For the Gaussians, which are smooth?
 
 # %%
 def riemann_convolution(f, g, x, h):
@@ -87,9 +86,9 @@ assert errors["Gauss * Gauss"][1] < 1e-11 and errors["Gauss * Gauss"][2:].max() 
 
 # %% [markdown]
 # The jump costs you: halving $h$ halves the error (order 1). The kink gives order 2, a quarter. The smooth pair beats
-# every power of $h$. With two samples per unit nothing is left but rounding
-# ([Trefethen and Weideman 2014](https://doi.org/10.1137/130932132) say why). So for a smooth blur that is sampled about
-# as finely as it is wide, the sum is no makeshift: it equals the integral to the last digits.
+# every power of $h$. With two samples per unit nothing is left but rounding ([Trefethen and Weideman
+# 2014](https://doi.org/10.1137/130932132) say why). So for a smooth blur that is sampled about as finely as it is
+# wide, the sum is no makeshift: it equals the integral to the last digits.
 #
 # From here on the pixel is the unit, $h = 1$, and the definition is
 #
@@ -138,7 +137,8 @@ patch = np.array([[10, 10, 40], [10, 20, 50], [10, 30, 60]])
 sobel = np.array([[1, 0, -1], [2, 0, -2], [1, 0, -1]])
 print("turned    (convolution)      ", np.sum(patch * sobel[::-1, ::-1]))
 print("not turned (cross-correlation)", np.sum(patch * sobel))
-print("SciPy", scipy.signal.convolve2d(patch, sobel, mode="valid"), scipy.signal.correlate2d(patch, sobel, mode="valid"))
+by_scipy = [f(patch, sobel, mode="valid") for f in (scipy.signal.convolve2d, scipy.signal.correlate2d)]
+print("SciPy", *by_scipy)
 
 # %% [markdown]
 # The sign changes. Without the turn the sum is called [cross-correlation](glossary:cross-correlation),
@@ -164,14 +164,14 @@ plots.show_slices(
 # Convolution stamps the kernel onto each point as it is: that is what a point spread function must do. Correlation
 # stamps it upside down. For a symmetric kernel nobody can tell.
 #
-# Layers called "convolution" in PyTorch and Keras compute the **correlation**; below you assert it. As long as the weights
-# are learned that does not matter: the network learns them turned. It matters when you copy a kernel from a book into a
-# layer.
+# Layers called "convolution" in PyTorch and Keras compute the **correlation**; below you assert it. As long as the
+# weights are learned that does not matter: the network learns them turned. It matters when you copy a kernel from a
+# book into a layer.
 #
 # ### Exercise: by hand
-# With pen and paper: the valid convolution of
-# $I=\begin{pmatrix}1&0&2\\3&1&0\\0&2&1\end{pmatrix}$ and $w=\begin{pmatrix}1&2&0\\0&1&-1\\3&0&0\end{pmatrix}$.
-# *Valid* means: only where the kernel lies wholly inside the image. Here that is one place.
+# With pen and paper: the valid convolution of $I=\begin{pmatrix}1&0&2\\3&1&0\\0&2&1\end{pmatrix}$ and
+# $w=\begin{pmatrix}1&2&0\\0&1&-1\\3&0&0\end{pmatrix}$. *Valid* means: only where the kernel lies wholly inside the
+# image. Here that is one place.
 
 # %% tags=["exercise"]
 by_hand = ...  # your number
@@ -238,8 +238,8 @@ ex.convolve2d.check(convolve2d)
 # [Stride](glossary:stride) $S$ is the step from one place to the next. [Dilation](glossary:dilation) $D$ spreads the
 # kernel: its $K$ values stand $D$ cells apart, so it spans $D(K-1)+1$ cells.
 #
-# **Predict:** how many places are there for $K=3$ on 7 cells with padding 1? On 8 cells with padding 1 and stride 2? On 9
-# cells with dilation 2 and no padding? Then run the cell and count.
+# **Predict:** how many places are there for $K=3$ on 7 cells with padding 1? On 8 cells with padding 1 and stride 2?
+# On 9 cells with dilation 2 and no padding? Then run the cell and count.
 
 # %% tags=["hide-input"]
 def draw_places(axes, size, kernel, padding, stride, dilation):
@@ -271,8 +271,8 @@ plots.picture(
 )
 
 # %% [markdown]
-# The first place starts at cell 0, the last at cell (padded length − span) at most. Look at the middle drawing: the next
-# step would hang over the end, so it is left out, and one cell is never read.
+# The first place starts at cell 0, the last at cell (padded length − span) at most. Look at the middle drawing: the
+# next step would hang over the end, so it is left out, and one cell is never read.
 #
 # ### Exercise: the output size
 # Write the number of places as a formula. All five arguments are integers, and so is the result.
@@ -309,7 +309,8 @@ print("air, mean of three:", np.convolve(air_hu, np.ones(3) / 3, mode="same").ro
 
 # %% [markdown]
 # The last line is a trap. Padding means zeros, and in Hounsfield units zero is **water**. A mean of three, padded with
-# zeros, turns air at the border into −667 HU. Pad with the value of air, or shift the values so that zero means nothing.
+# zeros, turns air at the border into −667 HU. Pad with the value of air, or shift the values so that zero means
+# nothing.
 
 # %% [markdown]
 # ## From a filter to a layer
@@ -338,8 +339,8 @@ print("weights and biases:", weights.size + bias.size)
 print("output:", layer(images, weights, bias, padding=2, stride=2).shape)
 
 # %% [markdown]
-# That is the whole layer. Now against three libraries, with padding, stride and dilation all at work. SciPy has
-# none of these, so it gets a padded image and a kernel with zeros in its gaps, and every second row and column is kept.
+# That is the whole layer. Now against three libraries, with padding, stride and dilation all at work. SciPy has none
+# of these, so it gets a padded image and a kernel with zeros in its gaps, and every second row and column is kept.
 # Keras puts the channels last.
 
 # %%
@@ -364,15 +365,17 @@ for n, o, c in itertools.product(range(2), range(16), range(3)):
 
 # %% tags=["nbval-check-output"]
 scale = np.abs(ours).max()
-for name, other, tolerance in [("PyTorch", from_torch, 1e-12), ("SciPy", from_scipy, 1e-12), ("Keras", from_keras, 1e-5)]:
+rivals = {"PyTorch": (from_torch, 1e-12), "SciPy": (from_scipy, 1e-12), "Keras": (from_keras, 1e-5)}
+for name, (other, tolerance) in rivals.items():
     difference = np.abs(ours - other).max() / scale
     assert other.shape == ours.shape and difference < tolerance
     print(f"{name:8s} {other.shape} agrees to {tolerance:.0e} of the largest value")
 
 # %% [markdown]
 # Double precision agrees to $10^{-12}$, Keras in its usual single precision to $10^{-5}$. One difference remains: for
-# `padding="same"` with stride 2, Keras pads at the end only where PyTorch's `padding=1` pads at both ends. The two then
-# read other pixels. Weights that you carry from one to the other compute something else, without an error message:
+# `padding="same"` with stride 2, Keras pads at the end only where PyTorch's `padding=1` pads at both ends. The two
+# then read other pixels. Weights that you carry from one to the other compute something else, without an error
+# message:
 
 # %% tags=["nbval-check-output"]
 ramp = np.tile(np.arange(6.0), (6, 1))[np.newaxis, np.newaxis]  # (1, 1, 6, 6), columns 0 to 5
@@ -417,17 +420,18 @@ print("ReLU         ", differ(lambda x, w: np.maximum(0, layer(x, w, none[:1])),
 print("two channels ", differ(lambda x, w: layer(x, w, none), a2, b2, start) < 1e-12)
 
 # %% [markdown]
-# Only the first: $(x\star a)\star b=x\star(a*b)$, and $a*b$ commutes. Padding breaks it at the border, stride because it throws away other pixels, the ReLU because it is not
-# linear, the channels because summing over them is a matrix product, and matrices do not commute. Networks are made of
-# convolutions, and are not one convolution.
+# Only the first: $(x\star a)\star b=x\star(a*b)$, and $a*b$ commutes. Padding breaks it at the border, stride because
+# it throws away other pixels, the ReLU because it is not linear, the channels because summing over them is a matrix
+# product, and matrices do not commute. Networks are made of convolutions, and are not one convolution.
 
 # %% [markdown]
 # ## The same result with fewer multiplications
 # A $K\times K$ kernel costs $K^2$ multiplications per pixel. Two ideas cost less.
 #
-# **Separable kernels.** If $w[u,v]=p[u]\,q[v]$, the double sum falls apart: one pass within each row with $q$, then one
-# within each column with $p$, and $2K$ multiplications. The Gaussian is such a product, as $e^{-(u^2+v^2)}=e^{-u^2}e^{-v^2}$.
-# In the language of matrices: a [separable](glossary:separable-kernel) kernel has rank 1.
+# **Separable kernels.** If $w[u,v]=p[u]\,q[v]$, the double sum falls apart: one pass within each row with $q$, then
+# one within each column with $p$, and $2K$ multiplications. The Gaussian is such a product, as
+# $e^{-(u^2+v^2)}=e^{-u^2}e^{-v^2}$. In the language of matrices: a [separable](glossary:separable-kernel) kernel has
+# rank 1.
 #
 # **Predict:** which of these are separable: Gaussian, Sobel, Laplacian?
 
@@ -465,8 +469,8 @@ for length in (6, 8):
 print("np.convolve:", np.convolve(f, g))
 
 # %% [markdown]
-# With length 6 the end of the signal came back in at its start. In an image, the left border would show what hangs over on the
-# right. With zeros up to the full length, $6+3-1=8$, there is room.
+# With length 6 the end of the signal came back in at its start. In an image, the left border would show what hangs
+# over on the right. With zeros up to the full length, $6+3-1=8$, there is room.
 #
 # When is it worth while? **Predict:** the kernel size from which on the FFT wins, on an image of 256 × 256 pixels.
 
@@ -507,7 +511,7 @@ torch.set_num_threads(threads)
 for name in ("SciPy, direct", "PyTorch, direct"):
     wins = [quick < slow for quick, slow in zip(timings["PyTorch, FFT"], timings[name])]
     first = next((k for i, k in enumerate(sizes) if all(wins[i:])), None)
-    print(f"{name}: the FFT wins from K = {first} on" if first else f"{name}: the FFT does not win up to K = {sizes[-1]}")
+    print(f"{name}: the FFT wins from K = {first} on" if first else f"{name}: wins up to K = {sizes[-1]}")
 
 # %% tags=["hide-input"]
 figure, axes = plt.subplots(figsize=(6.5, 4))
@@ -522,8 +526,9 @@ plots.picture(
 )
 
 # %% [markdown]
-# The direct curves climb with $K^2$, the FFT stays nearly level. Where they cross depends on the library as much as on the
-# mathematics: PyTorch's direct code is tuned, SciPy's is plain. Most networks use kernels of 3, and multiply directly.
+# The direct curves climb with $K^2$, the FFT stays nearly level. Where they cross depends on the library as much as on
+# the mathematics: PyTorch's direct code is tuned, SciPy's is plain. Most networks use kernels of 3, and multiply
+# directly.
 #
 # ### Exercise: through the Fourier domain
 # Write the full 1-D convolution with `np.fft`.
@@ -545,7 +550,8 @@ ex.fft_convolve.check(fft_convolve)
 # - **Sobel**: the slope, $[1,0,-1]/2$ across and $[1,2,1]/4$ along, so divide by 8; with the pixel spacing you get HU/mm.
 # - **Laplacian**: the second derivative, weights add to 0, HU/mm². It sharpens, and it loves noise.
 #
-# To see what noise does, we add some: **simulated**, independent from pixel to pixel (*white*), standard deviation 20 HU.
+# To see what noise does, we add some: **simulated**, independent from pixel to pixel (*white*), standard deviation 20
+# HU.
 #
 # **Predict:** which of the three filtered images survives the noise, which drowns?
 
@@ -589,8 +595,8 @@ plots.picture(
 )
 
 # %% [markdown]
-# The Gaussian brings the brain back, the Sobel filter keeps the skull, and the Laplacian drowns all but the hardest bone.
-# Try kernels, sizes and paddings of your own:
+# The Gaussian brings the brain back, the Sobel filter keeps the skull, and the Laplacian drowns all but the hardest
+# bone. Try kernels, sizes and paddings of your own:
 
 # %%
 widgets.explore_convolution(
@@ -598,8 +604,8 @@ widgets.explore_convolution(
 )
 
 # %% [markdown]
-# Can you compute how much noise a kernel lets through? An output pixel is $\sum w\,\varepsilon$. The variances of independent terms add, so its
-# variance is $\sum w^2\,\sigma^2$.
+# Can you compute how much noise a kernel lets through? An output pixel is $\sum w\,\varepsilon$. The variances of
+# independent terms add, so its variance is $\sum w^2\,\sigma^2$.
 #
 # ### Exercise: the noise gain
 # Write the factor by which a kernel changes the **standard deviation** of white noise.
@@ -656,10 +662,10 @@ assert alike(head_hu[cerebellum]) > 0.5 and abs(alike(noise_hu)) < 0.02
 assert scanner["Gaussian 2"] > 2 * white["Gaussian 2"] and scanner["Laplacian"] < white["Laplacian"] / 2
 
 # %% [markdown]
-# On white noise the rule holds. On the scanner it fails, in both directions: smoothing helps far less, and the Laplacian
-# hurts far less. Neighbouring pixels of a CT image share their noise, because the reconstruction filters and interpolates
-# ([Kijewski and Judy 1987](https://doi.org/10.1088/0031-9155/32/5/003)). Its own *Convolution Kernel* has been there before
-# yours. Whoever tests a denoiser on white noise tests it on a noise that this scanner did not make.
+# On white noise the rule holds. On the scanner it fails, in both directions: smoothing helps far less, and the
+# Laplacian hurts far less. Neighbouring pixels of a CT image share their noise, because the reconstruction filters and
+# interpolates ([Kijewski and Judy 1987](https://doi.org/10.1088/0031-9155/32/5/003)). Its own *Convolution Kernel* has
+# been there before yours. Whoever tests a denoiser on white noise tests it on a noise that this scanner did not make.
 #
 # The order of filters costs nothing and gains much. Convolution is associative, $(I*G)*L=I*(G*L)$, so blur and
 # derivative melt into one kernel:
@@ -678,8 +684,8 @@ for name, w in {"Laplacian": laplacian, "Laplacian of Gaussian": blurred_laplaci
 # This is [translation equivariance](glossary:translation-equivariance). It is why a nodule detector needs to learn a
 # nodule once, and not once for every place. Two things break it.
 #
-# **Predict:** we cut a window from the slice, move it by 8 columns, and filter both with a $5\times5$ mean, zero padding.
-# In how many columns do the results disagree?
+# **Predict:** we cut a window from the slice, move it by 8 columns, and filter both with a $5\times5$ mean, zero
+# padding. In how many columns do the results disagree?
 
 # %% tags=["nbval-check-output"]
 def crop(shift):
@@ -694,12 +700,12 @@ apart = np.abs(moved[:, :-shift] - still[:, shift:]) > 1e-6
 print("columns that disagree:", np.flatnonzero(apart.any(axis=0)), "of", apart.shape[1])
 
 # %% [markdown]
-# **Borders** break it: two columns at either end, half a kernel. Each further layer adds its own, and networks do learn to
-# tell where they are from it ([Kayhan and van Gemert 2020](https://doi.org/10.1109/CVPR42600.2020.01428)). Inside, the
-# agreement is exact.
+# **Borders** break it: two columns at either end, half a kernel. Each further layer adds its own, and networks do
+# learn to tell where they are from it ([Kayhan and van Gemert 2020](https://doi.org/10.1109/CVPR42600.2020.01428)).
+# Inside, the agreement is exact.
 #
-# **Stride** breaks it everywhere. [Pooling](glossary:pooling) is the usual stride: the largest, or the mean, of each tile
-# of 2 × 2. Look at a single bright pixel first, such as a speck of calcium:
+# **Stride** breaks it everywhere. [Pooling](glossary:pooling) is the usual stride: the largest, or the mean, of each
+# tile of 2 × 2. Look at a single bright pixel first, such as a speck of calcium:
 
 # %% tags=["nbval-check-output"]
 speck = torch.zeros(1, 1, 4, 4)
@@ -771,12 +777,12 @@ plots.picture(
     "At odd shifts plain stride is the worst, and a Gaussian before the stride is the best.",
 )
 # %% [markdown]
-# Only multiples of the stride survive. A blur before the stride mends most of it
-# ([Zhang 2019](https://doi.org/10.48550/arXiv.1904.11486)); what is lost is detail finer than the new grid.
+# Only multiples of the stride survive. A blur before the stride mends most of it ([Zhang
+# 2019](https://doi.org/10.48550/arXiv.1904.11486)); what is lost is detail finer than the new grid.
 #
 # **How much does one output pixel see?** Its [receptive field](glossary:receptive-field). A layer with kernel $K$ and
-# dilation $D$ adds $(K-1)D$ of *its own* steps, and after strides $S_1, S_2,\dots$ one step is
-# $J=S_1S_2\cdots$ input pixels wide. Rather than believe it, ask autograd which input pixels have any influence.
+# dilation $D$ adds $(K-1)D$ of *its own* steps, and after strides $S_1, S_2,\dots$ one step is $J=S_1S_2\cdots$ input
+# pixels wide. Rather than believe it, ask autograd which input pixels have any influence.
 
 # %%
 stack = [(3, 1, 1), (3, 2, 1), (3, 1, 1), (3, 2, 1), (3, 1, 1)]  # (kernel, stride, dilation)
@@ -789,7 +795,7 @@ influence = (field.grad[0, 0] / field.grad.sum()).numpy()
 reach = int(np.flatnonzero(influence.any(axis=0)).size)
 rows, columns = np.nonzero(influence)
 middle = influence[rows.min() + 5 : rows.max() - 4, columns.min() + 5 : columns.max() - 4]
-print(f"receptive field {reach} pixels = {reach * spacing_mm:.1f} mm here, {reach * 0.78:.1f} mm where pixels have 0.78 mm")
+print(f"receptive field {reach} pixels: {reach * spacing_mm:.1f} mm here, {reach * 0.78:.1f} mm at 0.78 mm a pixel")
 print(f"its middle, {len(middle)} by {len(middle)} pixels, holds {middle.sum():.0%} of the influence")
 assert reach == 21 and middle.sum() > 0.5
 
@@ -803,10 +809,10 @@ plots.show_slice(
 )
 
 # %% [markdown]
-# The field is 21 pixels wide, and most of the influence comes from its middle
-# ([Luo et al. 2016](https://doi.org/10.48550/arXiv.1701.04128) call that the effective receptive field). The lattice is the stride's: with kernel 3 and stride 2 some pixels are read by two
-# windows, others by one. And the same
-# network sees almost twice as far on a chest CT with pixels of 0.78 mm.
+# The field is 21 pixels wide, and most of the influence comes from its middle ([Luo et al.
+# 2016](https://doi.org/10.48550/arXiv.1701.04128) call that the effective receptive field). The lattice is the
+# stride's: with kernel 3 and stride 2 some pixels are read by two windows, others by one. And the same network sees
+# almost twice as far on a chest CT with pixels of 0.78 mm.
 #
 # ### Exercise: the receptive field
 # Compute it from the list of layers, in input pixels.
@@ -822,8 +828,8 @@ ex.receptive_field.check(receptive_field)
 
 # %% [markdown]
 # ## The gradient of a convolution is a convolution
-# A layer computes $y[i]=\sum_k x[i+k]\,w[k]$, and a loss $L$ sends back $g[i]=\partial L/\partial y[i]$. The chain rule
-# for one weight, and for one input pixel:
+# A layer computes $y[i]=\sum_k x[i+k]\,w[k]$, and a loss $L$ sends back $g[i]=\partial L/\partial y[i]$. The chain
+# rule for one weight, and for one input pixel:
 #
 # $$\frac{\partial L}{\partial w[k]}=\sum_i g[i]\,\frac{\partial y[i]}{\partial w[k]}=\sum_i g[i]\,x[i+k]
 # \qquad\Rightarrow\qquad \frac{\partial L}{\partial w}=x\star g\quad\text{(valid correlation)},$$
@@ -861,8 +867,8 @@ def input_gradient(upstream, kernel):
 ex.input_gradient.check(input_gradient)
 
 # %% [markdown]
-# With the gradient you can **learn a kernel back**. Somebody filtered an image with a secret $3\times3$ kernel and gives you both
-# images. Start from zeros, and step against the gradient of $L=\frac{1}{2n}\sum (x\star w-y)^2$.
+# With the gradient you can **learn a kernel back**. Somebody filtered an image with a secret $3\times3$ kernel and
+# gives you both images. Start from zeros, and step against the gradient of $L=\frac{1}{2n}\sum (x\star w-y)^2$.
 #
 # **Predict:** two training images: white noise (simulated), and a patch of the head CT. Which one teaches faster?
 
@@ -912,21 +918,21 @@ assert learned["white noise"][1][-1, 1] < 1e-12 and learned["CT patch"][1][-1, 1
 assert learned["CT patch"][1][-1, 0] < 0.001 * learned["CT patch"][1][0, 0] and curvature["CT patch"][0] < 1e-4
 
 # %% [markdown]
-# From noise, the secret comes back to the last digit. From the CT patch the loss falls more than a thousandfold, and the
-# kernel is still **wrong**. Why? Write each 3 × 3 patch of the image as a row of a matrix $X$. Then
+# From noise, the secret comes back to the last digit. From the CT patch the loss falls more than a thousandfold, and
+# the kernel is still **wrong**. Why? Write each 3 × 3 patch of the image as a row of a matrix $X$. Then
 # $L=\frac{1}{2n}\lVert X(w-w^*)\rVert^2$ with the secret $w^*$, and one step is
 #
 # $$w-w^*\;\leftarrow\;(1-\eta A)\,(w-w^*),\qquad A=\tfrac1n X^\top X .$$
 #
-# Along an eigenvector of $A$ the error shrinks by $1-\eta\lambda$ per step. Neighbouring pixels of a CT are so alike that
-# some $\lambda$ are near $10^{-5}$: nothing moves there, and the loss does not feel it. A small loss shows that the
-# output is right *on such images*. It does not show that the model is.
+# Along an eigenvector of $A$ the error shrinks by $1-\eta\lambda$ per step. Neighbouring pixels of a CT are so alike
+# that some $\lambda$ are near $10^{-5}$: nothing moves there, and the loss does not feel it. A small loss shows that
+# the output is right *on such images*. It does not show that the model is.
 
 # %% [markdown]
 # ## Real patients
 # The head is one real patient. Here is a second, from another scanner: 16 slices of a chest CT from the LIDC-IDRI
-# collection ([Armato et al. 2011](https://doi.org/10.1118/1.3528204)). You use the same functions on it, in a patch of the
-# ascending aorta, where blood is even.
+# collection ([Armato et al. 2011](https://doi.org/10.1118/1.3528204)). You use the same functions on it, in a patch of
+# the ascending aorta, where blood is even.
 #
 # **Predict:** is the noise of this scan nearer to white than the head's?
 
@@ -977,14 +983,15 @@ if have_chest:
 if have_chest:
     for name, (cut, mm) in cuts.items():
         before, after = (np.percentile(edges(image, mm), 99) for image in (cut, filtered(cut, blur)))
-        print(f"{name}: steepest 1 % of edges {before:.0f} HU/mm, after a Gaussian of {2 * mm:.2f} mm {after:.0f} HU/mm")
+        print(f"{name}: steepest edges (top 1 %) {before:.0f} HU/mm; a Gaussian of {2 * mm:.2f} mm leaves {after:.0f} HU/mm")
 
 # %% [markdown]
 # The chest has far more noise per pixel, and it is nearer to white: the Gaussian takes most of it away, the Laplacian
-# makes it more than three times as large. The head has little noise, and the same Gaussian leaves half of it. Four kernels, two
-# scanners, two verdicts.
+# makes it more than three times as large. The head has little noise, and the same Gaussian leaves half of it. Four
+# kernels, two scanners, two verdicts.
 #
-# And the "same" Gaussian is not the same: the last cell gives its width in millimetres. A kernel lives in pixels, anatomy in millimetres. Resample first (lesson 01) when you compare.
+# And the "same" Gaussian is not the same: the last cell gives its width in millimetres. A kernel lives in pixels,
+# anatomy in millimetres. Resample first (lesson 01) when you compare.
 
 # %% [markdown]
 # ## What you may claim
@@ -1020,9 +1027,9 @@ if have_chest:
 # ### Key terms
 # [convolution](glossary:convolution) · [cross-correlation](glossary:cross-correlation) ·
 # [point spread function](glossary:point-spread-function) · [padding](glossary:padding) · [stride](glossary:stride) ·
-# [dilation](glossary:dilation) · [separable kernel](glossary:separable-kernel) ·
-# [translation equivariance](glossary:translation-equivariance) · [pooling](glossary:pooling) ·
-# [receptive field](glossary:receptive-field)
+# [dilation](glossary:dilation) · [separable kernel](glossary:separable-kernel) · [translation
+# equivariance](glossary:translation-equivariance) · [pooling](glossary:pooling) · [receptive
+# field](glossary:receptive-field)
 #
 # ### Further reading
 # - Trefethen LN, Weideman JAC. *The exponentially convergent trapezoidal rule.* SIAM Review 2014.
