@@ -667,8 +667,8 @@ assert scanner["Gaussian 2"] > 2 * white["Gaussian 2"] and scanner["Laplacian"] 
 # interpolates ([Kijewski and Judy 1987](https://doi.org/10.1088/0031-9155/32/5/003)). Its own *Convolution Kernel* has
 # been there before yours. Whoever tests a denoiser on white noise tests it on a noise that this scanner did not make.
 #
-# The order of filters costs nothing and gains much. Convolution is associative, $(I*G)*L=I*(G*L)$, so blur and
-# derivative melt into one kernel:
+# What helps against a filter that loves noise? Blur before you differentiate. Convolution is associative,
+# $(I*G)*L=I*(G*L)$, so the two melt into one kernel, and the gain falls:
 
 # %% tags=["nbval-check-output"]
 blurred_laplacian = scipy.signal.convolve2d(blur, laplacian)
@@ -704,7 +704,7 @@ print("columns that disagree:", np.flatnonzero(apart.any(axis=0)), "of", apart.s
 # learn to tell where they are from it ([Kayhan and van Gemert 2020](https://doi.org/10.1109/CVPR42600.2020.01428)).
 # Inside, the agreement is exact.
 #
-# **Stride** breaks it everywhere. [Pooling](glossary:pooling) is the usual stride: the largest, or the mean, of each
+# **Stride** breaks it everywhere. [Pooling](glossary:pooling) is a usual way to stride: the largest, or the mean, of each
 # tile of 2 × 2. Look at a single bright pixel first, such as a speck of calcium:
 
 # %% tags=["nbval-check-output"]
