@@ -172,9 +172,7 @@ def convolve2d(image, kernel):
             "Off by one: you counted the steps. The places are one more than the steps between them.",
         ),
         (
-            lambda size, kernel, padding, stride, dilation: (
-                size // stride + 2 * padding - dilation * (kernel - 1)
-            ),
+            lambda size, kernel, padding, stride, dilation: size // stride + 2 * padding - dilation * (kernel - 1),
             "You applied the stride to the image before padding it. Pad first, then step.",
         ),
     ],
@@ -214,9 +212,7 @@ def _through_fourier(signal, kernel, length, *, conjugate=False):
             "One value too many: the full result has N + M - 1 values.",
         ),
         (
-            lambda signal, kernel: _through_fourier(
-                signal, kernel, len(signal) + len(kernel) - 1, conjugate=True
-            ),
+            lambda signal, kernel: _through_fourier(signal, kernel, len(signal) + len(kernel) - 1, conjugate=True),
             "The conjugate spectrum gives the cross-correlation. The theorem for convolution has no conjugate.",
         ),
         (
@@ -341,9 +337,9 @@ def _tiles(image, size):
             "Your windows overlap: the stride is 1. The tiles stand side by side, with a stride of size.",
         ),
         (
-            lambda image, size: image.reshape(
-                size, image.shape[0] // size, size, image.shape[1] // size
-            ).max(axis=(0, 2)),
+            lambda image, size: image.reshape(size, image.shape[0] // size, size, image.shape[1] // size).max(
+                axis=(0, 2)
+            ),
             "The axes of the reshape are swapped. Neighbours must stay together: (rows // size, size, ...).",
         ),
         (
