@@ -1,8 +1,10 @@
 """Turn a lesson's source into a notebook: title, setup, the author's cells, quiz; ids by position only."""
 
+import base64
 import hashlib
 import json
 import re
+import textwrap
 
 import nbformat
 from contract import GLOSSARY_LINK
@@ -42,9 +44,16 @@ plots.use_style()
 print(runtime.device_line())"""
 
 QUIZ = """\
+# The questions of course/quizzes/{name}, packed so that the answers do not show.
+import base64
+import json
+
 from jupyterquiz import display_quiz
 
-display_quiz({questions})"""
+packed = \"\"\"
+{packed}
+\"\"\"
+display_quiz(json.loads(base64.b64decode(packed)))"""
 
 
 def assemble(syllabus, lesson, source, *, version):
@@ -110,7 +119,8 @@ def execute(notebook, *, path, progress=lambda done: None):
     try:
         client.execute()
     except Exception as error:
-        what = f"A cell did not run: {str(error).strip().splitlines()[-1]}."
+        last = re.sub(r"\x1b\[[0-9;]*m", "", str(error)).strip().splitlines()[-1]  # without terminal colours
+        what = f"A cell did not run: {last}."
         raise CourseError([Problem(path, 1, what, "Run the notebook, mend the lesson, and build again.")]) from error
     return ran
 
@@ -169,14 +179,8 @@ def _setup_text(syllabus, lesson, version):
 
 def _quiz_text(quiz):
     """Return the quiz cell, which carries its questions: a notebook on its own still has its quiz."""
-    return QUIZ.format(questions=_python_literal(quiz.questions))
-
-
-def _python_literal(value):
-    """Write JSON as Python: a word at the end of a line is JSON's own, as texts end in a quote."""
-    text = json.dumps(value, indent=1, ensure_ascii=False)
-    words = {"true": "True", "false": "False", "null": "None"}
-    return re.sub(r"(?<=: )(true|false|null)(?=,?$)", lambda match: words[match[1]], text, flags=re.MULTILINE)
+    packed = base64.b64encode(json.dumps(quiz.questions).encode("ascii")).decode("ascii")
+    return QUIZ.format(name=quiz.path.name, packed="\n".join(textwrap.wrap(packed, 100)))
 
 
 def _markdown(source, tags=()):
@@ -191,6 +195,7 @@ def _with_tags(cell, tags):
     metadata = {"tags": list(tags)} if tags else {}
     if FOLDED_TAGS & set(tags):
         metadata["jupyter"] = {"source_hidden": True}
+        metadata["cellView"] = "form"  # what Colab calls it
     cell.metadata = nbformat.from_dict(metadata)
     return cell
 

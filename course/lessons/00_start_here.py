@@ -188,8 +188,9 @@ plots.show_slice(
     ct_slice.image_hu,
     spacing_mm=ct_slice.spacing_mm,
     window_hu="soft tissue",
-    title="One CT slice of a real person",
-    alt="An axial CT slice of a real person's body in a soft-tissue window: organs and muscle are grey, bone is white, air is black.",
+    title="One CT slice of a real person's head",
+    alt="An axial CT slice through the base of a real person's skull in a soft-tissue window: bone is white, muscle and"
+    " brain are grey, the air in the sinuses and behind the ears is black.",
 )
 
 # %% [markdown]

@@ -123,9 +123,9 @@ def course_progress():
 
 
 def _lesson_progress(module):
-    """Read number and title from the module's first line: ``Exercises of lesson 02, Convolution.``"""
+    """Read number and title from the beginning of the module: ``Exercises of lesson 02, Convolution.``"""
     from medlearn.exercises.engine import exercises_of
 
-    number, title = re.match(r"Exercises of lesson (\w+), (.+)\.", module.__doc__).groups()
+    number, title = re.match(r"Exercises of lesson (\w+), ([^.:]+)", module.__doc__).groups()
     lesson = module.__name__.rpartition(".")[2]
     return LessonProgress(number, title, tuple((e.name, is_right(lesson, e.name)) for e in exercises_of(module)))

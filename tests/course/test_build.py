@@ -1,6 +1,6 @@
 """The builder: the same bytes twice, kept outputs, a learner's work set aside; what is committed is what is built."""
 
-import ast
+import base64
 import importlib
 import itertools
 import json
@@ -68,7 +68,7 @@ def test_build_puts_title_setup_and_quiz_in_their_places(built):
     headings = re.findall(r"^## (.+)$", "\n".join(c.source for c in cells if c.cell_type == "markdown"), re.MULTILINE)
     assert headings[-4:] == ["Real patients", "What you may claim", "Quiz", "Summary"]
     quiz = next(c for c in cells if "display_quiz" in c.source)
-    questions = ast.literal_eval(quiz.source[quiz.source.index("(") + 1 : -1])
+    questions = json.loads(base64.b64decode(quiz.source.split('"""')[1]))
     assert questions == json.loads((COURSE / "quizzes" / "00_start_here.json").read_text(encoding="utf-8"))
 
 
