@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 MAX_BYTES = 150_000
-"""Above this size a picture is stored with a palette of 256 colours."""
+"""Above this size a picture loses its opacity, and, if that is not enough, keeps 256 colours."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,14 +57,15 @@ class Picture:
 
     def png(self):
         """Return the figure as the bytes of a PNG file, on a white page."""
-        buffer = io.BytesIO()
-        self.figure.savefig(buffer, format="png", dpi=100, facecolor="white", metadata={"Software": None})
-        if buffer.tell() <= MAX_BYTES:
-            return buffer.getvalue()
-        page = Image.open(buffer).convert("RGB").quantize(256, dither=Image.Dither.NONE)
-        small = io.BytesIO()
-        page.save(small, format="PNG", optimize=True)
-        return small.getvalue()
+        drawn = io.BytesIO()
+        self.figure.savefig(drawn, format="png", dpi=100, facecolor="white", metadata={"Software": None})
+        if drawn.tell() <= MAX_BYTES:
+            return drawn.getvalue()
+        page = Image.open(drawn).convert("RGB")  # the page hides nothing, so its opacity is not needed
+        small = _save_png(page)
+        if len(small) > MAX_BYTES:
+            small = _save_png(page.quantize(256, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE))
+        return small
 
     def html(self):
         """Return the figure as one HTML ``<img>`` element that holds its pixels and its alternative text."""
@@ -113,6 +114,12 @@ def picture(figure, *, alt):
     [Figure: A line that rises from 0 to 1.]
     """
     return Picture(figure, alt)
+
+
+def _save_png(page):
+    small = io.BytesIO()
+    page.save(small, format="PNG", optimize=True)
+    return small.getvalue()
 
 
 def check_alt(alt):

@@ -8,6 +8,11 @@ import ipywidgets
 from medlearn.plots import Picture
 
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
+# Notebook 7 takes the arrow keys from a slider to move between cells, unless the slider's handle says no.
+KEEP_KEYS = (
+    "this.closest('.medlearn-explorer')?.querySelectorAll('[tabindex], [contenteditable], input, select')"
+    ".forEach(part => part.setAttribute('data-lm-suppress-shortcuts', 'true'))"
+)
 UNITS = {"mm": "mm", "hu": "HU", "s": "s", "hz": "Hz", "mv": "mV", "px": "pixels", "degrees": "°"}
 
 
@@ -71,7 +76,8 @@ class Explorer:
         self.updating = False
         self._drawn = self.values
         self.picture = _checked(draw(**self._drawn))
-        self._frame = ipywidgets.HTML(self.picture.html())
+        self._still = self.picture.html()
+        self._frame = ipywidgets.HTML(_live(self._still))
         row = ipywidgets.Layout(display="flex", flex_flow="row wrap")
         self._box = ipywidgets.HBox([*extra, *self.controls.values()], layout=row)
         self.widget = ipywidgets.VBox([self._box, self._frame])
@@ -129,7 +135,8 @@ class Explorer:
         self._drawn = values
         try:
             self.picture = _checked(self.draw(**values))
-            self._frame.value = self.picture.html()
+            self._still = self.picture.html()
+            self._frame.value = _live(self._still)
         except Exception as error:  # a learner's draw may fail in any way; the message stands where the picture was
             self._frame.value = _message(error, values)
 
@@ -139,7 +146,7 @@ class Explorer:
     def _repr_mimebundle_(self, include=None, exclude=None):
         names = html.escape(", ".join(_words(name) for name in self.controls))
         view = {"version_major": 2, "version_minor": 0, "model_id": self.widget.model_id}
-        still = f"<div>{self._frame.value}<p><em>A still picture. Run this cell to move: {names}.</em></p></div>"
+        still = f"<div>{self._still}<p><em>A still picture. Run this cell to move: {names}.</em></p></div>"
         return {WIDGET_VIEW: view, "text/html": still, "text/plain": repr(self)}
 
 
@@ -180,9 +187,14 @@ def _checked(drawn):
     return drawn
 
 
+def _live(still):
+    """Return the image for a front end with a kernel: once it is there, the sliders keep their keys."""
+    return still.replace("<img ", f'<img onload="{html.escape(KEEP_KEYS)}" ', 1)
+
+
 def _message(error, values):
     """Return what went wrong in ``draw``, with its line, as HTML."""
-    line = traceback.extract_tb(error.__traceback__)[-1]
+    line = traceback.extract_tb(error.__traceback__)[1:][0]  # the first line below ours: in draw
     given = ", ".join(f"{name}={value!r}" for name, value in values.items())
     text = f"draw({given}) failed\n{type(error).__name__}: {error}\nline {line.lineno} of {line.name}: {line.line}"
     return f'<pre role="alert" style="white-space:pre-wrap">{html.escape(text)}</pre>'

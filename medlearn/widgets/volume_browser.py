@@ -86,7 +86,9 @@ def _volume_controls(image, window_hu):
         raise ValueError(f"image has no finite value: all {array.size} voxels are NaN or infinite.")
     bottom, top = float(finite.min()), float(finite.max())
     low, high = (bottom, top) if window_hu is None else window_limits(window_hu)
-    bottom, top = min(bottom, low), max(top, high)
+    if window_hu is not None:  # every window of the menu must be within reach of the sliders
+        reach = [window_limits(name) for name in WINDOWS_HU] + [(low, high)]
+        bottom, top = min(bottom, *(pair[0] for pair in reach)), max(top, *(pair[1] for pair in reach))
     step = _round_step(top - bottom)
     length = plane_axis(image, "axial")[1]
     return {

@@ -61,7 +61,7 @@ def test_picture_closes_the_figure_in_pyplot():
 
 
 def test_png_of_noise_is_small_and_true():
-    # Noise does not compress: as RGBA it passes the limit, with a palette it is a third of that.
+    # Noise does not compress: its 250,000 pixels need at least a byte each, and no more with a palette.
     figure = Figure(figsize=(5, 5))
     axes = figure.add_axes((0, 0, 1, 1))
     noise = np.random.default_rng(0).integers(0, 256, (500, 500))
@@ -71,7 +71,7 @@ def test_png_of_noise_is_small_and_true():
     shown = np.asarray(Image.open(io.BytesIO(data)).convert("L"), dtype=int)
     assert len(data) < 300_000
     assert shown.shape == (500, 500)
-    assert np.abs(shown - noise).max() <= 4
+    assert np.abs(shown - noise).max() <= 8
 
 
 def test_show_displays_mid_cell(capsys):

@@ -100,6 +100,13 @@ def test_bundle_has_the_widget_and_the_still_picture():
     assert bundle["text/plain"] == "[Figure: Drawn with {'window_hu': 5}] Controls: window (HU)."
 
 
+def test_still_picture_has_no_script_and_the_live_one_keeps_the_keys():
+    explorer = explore(Recorder(), level=(0, 10))
+    explorer.controls["level"].value = 7
+    assert "onload" not in explorer._repr_mimebundle_()["text/html"]
+    assert "data-lm-suppress-shortcuts" in explorer.html
+
+
 def test_extra_widgets_are_shown_and_not_passed():
     draw, extra = Recorder(), ipywidgets.Label("note")
     explorer = Explorer(draw, {"a": ipywidgets.IntSlider()}, extra=[extra])

@@ -63,8 +63,9 @@ def test_browser_window_at_both_ends(name):
         assert shown_array(explorer).get_clim() == (center - width / 2, center + width / 2)
 
 
-def test_browser_menu_and_sliders_agree():
-    explorer = browse_volume(volume(scale=4000, offset=-1000), alt="Noise", window_hu="lung")
+@pytest.mark.parametrize(("scale", "offset"), [(4000, -1000), (1, 0)])
+def test_browser_menu_and_sliders_agree(scale, offset):
+    explorer = browse_volume(volume(scale, offset), alt="Noise", window_hu="lung")
     menu = explorer.widget.children[0].children[0]
     assert menu.value == "lung"
     for name, (center, width) in WINDOWS_HU.items():
