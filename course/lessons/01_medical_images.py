@@ -76,8 +76,8 @@ print(f"on the densest ray, one X-ray photon in {np.exp(path.max()):.0f} gets th
 # %% tags=["hide-input"]
 figure, panels = plt.subplots(1, 2, figsize=(9, 3.3))
 for axes, image, limits, title in [
-    (panels[0], array_hu[::-1, array_hu.shape[1] // 2], (0, 80), "CT: one coronal slice (HU)"),
-    (panels[1], path[::-1], (path.min(), path.max()), "X-ray: the sum of all coronal slices"),
+    (panels[0], array_hu[::-1, array_hu.shape[1] // 2], (0, 80), "Simulated CT: one coronal slice (HU)"),
+    (panels[1], path[::-1], (path.min(), path.max()), "X-ray computed from it: all slices add up"),
 ]:
     axes.imshow(image, vmin=limits[0], vmax=limits[1], aspect=spacing_z / spacing_x)
     axes.set_title(title)
@@ -320,7 +320,7 @@ by_position = by_name[np.argsort(z_mm)]
 
 middle = by_name.shape[1] // 2
 plots.show_slices(
-    [by_name[::-1, middle], by_position[::-1, middle]], titles=["stacked by file name", "stacked by position"],
+    [by_name[::-1, middle], by_position[::-1, middle]], titles=["simulated head, by file name", "the same, by position"],
     spacing_mm=(spacing_z, spacing_x), window_hu="brain",
     alt="Two coronal cuts of the simulated head. Stacked by file name it is a jumble of stripes; by position, a head.",
 )  # fmt: skip
@@ -402,8 +402,8 @@ ex.centre_mm.check(centre_mm)
 coronal = array[::-1, array.shape[1] // 2]
 assert round(float(np.degrees(np.arctan(spacing_z / spacing_x)))) == 63
 plots.show_slices(
-    [coronal, coronal], titles=["pixels as squares", "pixels as long as they are"],
-    spacing_mm=[(1.0, 1.0), (spacing_z, spacing_x)], window_hu="brain",
+    [coronal, coronal], titles=["simulated head, pixels as squares", "the same, in mm"],
+    spacing_mm=[None, (spacing_z, spacing_x)], window_hu="brain",
     alt="The same coronal cut of the simulated head twice. Drawn with square pixels the head is squashed to half its"
     " height; drawn with the true spacing it has its natural shape.",
 )  # fmt: skip
@@ -694,7 +694,7 @@ print(letter.PatientName, "|", letter.StudyDescription, "|", len(letter), "eleme
 from PIL import Image, ImageDraw
 
 picture = Image.new("L", (letter.Columns, letter.Rows))
-ImageDraw.Draw(picture).text((2, 2), "DOE JANE", fill=255)
+ImageDraw.Draw(picture).text((2, 2), " ".join("DOE JANE"), fill=255)
 burned = letter.pixel_array.copy()
 burned[np.asarray(picture) > 128] = int((1500 - letter.RescaleIntercept) / letter.RescaleSlope)
 letter.PixelData = burned.astype(letter.pixel_array.dtype).tobytes()
@@ -721,48 +721,56 @@ def leftovers(dataset, secrets):
 ex.leftovers.check(leftovers)
 
 # %% [markdown]
-# With such a check in hand, look at the three-field loop and at the real thing. The DICOM standard has a list of
-# several hundred fields, with what to do to each: PS3.15, the *basic profile*. Kept libraries implement it;
-# `data.deidentify` uses `dicom-anonymizer`. Do not write your own.
+# With such a check in hand, compare the three-field loop with the real thing. The DICOM standard has a list of several
+# hundred elements, with what to do to each: PS3.15, the *basic profile*. Do not write your own. `data.deidentify`
+# applies it, by the package `dicom-anonymizer`, and goes down into every sequence.
 
 # %%
 import copy
 
 secrets = ["Doe", "H-4711", "19570312"]
-check = ex.leftovers.solution_function  # the solution of the exercise
+check = ex.leftovers.solution_function  # our solution of the exercise
 
 naive = copy.deepcopy(letter)
 naive.PatientName, naive.PatientID, naive.PatientBirthDate = "", "", ""
-clean = data.deidentify(letter)
+clean = data.deidentify(letter, patient_id="case-017")
 print("before         ", check(letter, secrets))
 print("three fields   ", check(naive, secrets))
 print("basic profile  ", check(clean, secrets))
 assert check(naive, secrets) and not check(clean, secrets)
 
 # %% [markdown]
-# Three fields leave three secrets. The profile leaves none in the tags. **Predict:** and in the pixels?
+# Three fields leave three secrets. The profile leaves none in the tags.
+#
+# **Predict:** is the file safe now? Ask the library what else it finds.
 
 # %%
-still_there = np.array_equal(clean.pixel_array, letter.pixel_array)
-print("pixels unchanged:", still_there)
+for finding in data.find_identifiers(clean, secrets=secrets, pseudonym="case-017"):
+    print(finding)
+print("pixels as before:", np.array_equal(clean.pixel_array, letter.pixel_array))
 
 # %% [markdown]
 # The basic profile leaves the pixels alone. (PS3.15 has an option for them, "Clean Pixel Data"; somebody must do it.)
-# Here physics helps: nothing but the body may differ from air. Keep the largest connected thing, the head, and set all
-# else to air.
+# The library guesses where text may be; it is a first look and no proof. Black out the place, then **verify by
+# physics**: beside the head, a CT may show nothing brighter than air.
 
 # %%
-clean_hu = geometry.hounsfield(clean.pixel_array, slope=clean.RescaleSlope, intercept=clean.RescaleIntercept)
-parts = sitk.RelabelComponent(sitk.ConnectedComponent(sitk.GetImageFromArray((clean_hu > -300).astype(np.uint8))))
-body = sitk.GetArrayFromImage(sitk.BinaryFillhole(parts == 1)).astype(bool)
-masked_hu = np.where(body, clean_hu, -1000)
-bright_before, bright_after = (np.sum(image[~body] > 0) for image in [clean_hu, masked_hu])
-print("pixels above 0 HU outside the body:", bright_before, "before,", bright_after, "after")
-assert bright_before > 0 and bright_after == 0
+safe = data.deidentify(letter, patient_id="case-017", blank=[(0, 0, 16, 100)])  # row, column, height, width
+
+
+def bright_beside_the_head(dataset):
+    """Return how many pixels above 0 HU are not connected with the largest thing in the slice."""
+    hu = geometry.hounsfield(dataset.pixel_array, slope=dataset.RescaleSlope, intercept=dataset.RescaleIntercept)
+    parts = sitk.RelabelComponent(sitk.ConnectedComponent(sitk.GetImageFromArray((hu > -300).astype(np.uint8))))
+    return int(np.sum((sitk.GetArrayFromImage(parts) > 1) & (hu > 0)))
+
+
+print("bright pixels beside the head:", bright_beside_the_head(clean), "- blanked:", bright_beside_the_head(safe))
+assert bright_beside_the_head(clean) > 0 and bright_beside_the_head(safe) == 0
 
 # %% [markdown]
-# That rule fits a CT. On ultrasound you black out the known place of the text, or do without the image; always look.
-# And what about:
+# That check fits a CT of a head. Ultrasound needs its own: the text stands at known places of each machine. Always look
+# as well. And what about:
 #
 # - **the face**: the surface of a head scan *is* a face. Software matched 70 of 84 MR scans to photographs ([Schwarz
 #   2019](https://doi.org/10.1056/NEJMc1908881)), which is why public heads are de-faced;
@@ -850,7 +858,7 @@ bins = np.linspace(0, 1, 41)
 for (name, values), colour, hatch in zip(scores.items(), ["vermillion", "blue"], ["///", ""]):
     axes.hist(values, bins=bins, color=plots.COLOURS[colour], hatch=hatch, edgecolor="black", alpha=0.8, label=name)
 axes.axvline(0.5, color="black", linestyle="--", label="nothing to learn")
-axes.set(xlabel="accuracy on a disease that is a coin flip", ylabel="draws of 200")
+axes.set(xlabel="accuracy on a disease that is a coin flip (simulated people)", ylabel="draws of 200")
 axes.legend()
 plots.picture(
     figure,
@@ -886,7 +894,7 @@ ex.shared_patients.check(shared_patients)
 # %%
 level = array.shape[0] * 2 // 5
 plots.show_slices(
-    [array[level], real_head.image_hu], titles=["simulated", "real (one person)"],
+    [array[level], real_head.image_hu], titles=["simulated", "real (one person, lower level)"],
     spacing_mm=[(spacing_y, spacing_x), real_head.spacing_mm], window_hu="brain",
     alt="Left, an axial slice of the simulated head; right, the real head CT. Both have a white skull and a grey brain."
     " The real one also has sinuses, cells of air behind the ears, streaks between the dense bones, and fine texture.",
@@ -897,19 +905,22 @@ plots.show_slices(
 # streaks between dense bones and, of course, disease. A method that works on it has passed a first test, not the
 # last.
 #
-# Next: a real chest CT of the LIDC study (patient LIDC-IDRI-0314), 16 original DICOM files.
+# Next: a real chest CT of the LIDC study (patient LIDC-IDRI-0314), 16 original DICOM files. Where the files are not in
+# your cache, the cells say so in one line, and the text tells you what they would show.
 #
 # **Predict:** both readers sort by position. What else can go wrong when they make a volume of 16 files?
 
 # %%
-if data.available("lidc_idri_0314"):
-    lidc_folder = data.fetch("lidc_idri_0314") / "dicom"
+if data.available("lidc_idri_0314", files=["dicom/*"]):
+    lidc_folder = data.fetch("lidc_idri_0314", files=["dicom/*"]) / "dicom"
     print("mm from slice to slice:", np.diff(data.load_lidc_slices().position_mm).round(3))
     reader = sitk.ImageSeriesReader()
     reader.SetFileNames(reader.GetGDCMSeriesFileNames(str(lidc_folder)))
     sitk.ProcessObject.SetGlobalWarningDisplay(False)  # it does warn
     naive_mm = reader.Execute().GetSpacing()[2]
+    sitk.ProcessObject.SetGlobalWarningDisplay(True)
     print(f"SimpleITK's reader: spacing z {naive_mm:.3f} mm")
+    assert round(naive_mm, 2) == 1.27
     try:
         data.read_dicom_series(lidc_folder)
     except data.DicomSeriesError as error:
@@ -926,7 +937,7 @@ if data.available("lidc_idri_0314"):
 # **Predict:** which pixel is that, roughly? You have spacing, origin and direction, and a function for it.
 
 # %%
-if data.is_available("lidc_idri_0314"):
+if data.is_available("lidc_idri_0314", files=["dicom/*"]):
     centre_lps_mm, diameter_mm = np.array([-57.439, 131.233, -520.359]), 15.485
     slices_lidc = [sitk.ReadImage(str(file)) for file in sorted(lidc_folder.glob("*.dcm"))]
     nearest = min(slices_lidc, key=lambda piece: abs(piece.GetOrigin()[2] - centre_lps_mm[2]))
@@ -960,7 +971,21 @@ if data.available("t1_dicom_series"):
     print(f"the flawed pair: {np.linalg.norm((back - corner) * parts[0]):.1f} mm off in the far corner")
     print(f"the right pair:  {np.linalg.norm((good - corner) * parts[0]):.1e} mm")
     alt = "A thin block of a real T1 head: temporal lobes, brain stem and cerebellum."
-    plots.show_orthogonal(t1, limits=(0, 130), unit="T1 signal (no unit)", alt=alt).show()
+    plots.show_orthogonal(t1, limits=(0, 100), unit="T1 signal (no unit)", alt=alt).show()
+
+# %% [markdown]
+# **Predict:** this series is public, and its patient is called "Jane_Doe". What does the list of the profile still
+# flag in its header?
+
+# %%
+if data.is_available("t1_dicom_series"):
+    first_file = sorted(data.fetch("t1_dicom_series").glob("*.dcm"))[0]
+    for finding in data.find_identifiers(pydicom.dcmread(first_file)):
+        print(finding)
+
+# %% [markdown]
+# Dates, an age, a weight, a study description. Some of it is made up: born in 1966, studied in 2013 and 42 years old do
+# not go together. Some may be real. The list does not decide for you; it tells you what you must decide about.
 
 # %% [markdown]
 # ## What you may claim
