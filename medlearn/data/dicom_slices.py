@@ -218,7 +218,7 @@ def read_values(piece):
     if "PixelData" not in dataset:
         raise DicomSeriesError(f"{piece.path} has no pixel data: only its header arrived. Get the file again.")
     try:
-        stored = _stored_values(dataset)
+        stored = stored_values(dataset)
     except Exception as error:  # each codec has its own exceptions; all mean that this file cannot be read
         syntax = dataset.file_meta.get("TransferSyntaxUID", pydicom.uid.UID("")).name
         reason = str(error).splitlines()[-1]
@@ -234,7 +234,8 @@ def read_values(piece):
     return values, _is_padding(stored, dataset)
 
 
-def _stored_values(dataset):
+def stored_values(dataset):
+    """Return the pixels as the file stores them, decoded but not rescaled."""
     syntax = dataset.file_meta.TransferSyntaxUID
     if not syntax.is_compressed or syntax == RLELossless:
         return dataset.pixel_array  # pydicom notices truncated data; GDCM fills it up with whatever is there

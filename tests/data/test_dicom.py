@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from pydicom.data import get_testdata_file
 
 from medlearn.data.dicom import DicomSeriesError, read_dicom_series, write_dicom_series
-from medlearn.data.dicom_slices import _is_padding, _stored_values, place, read_values
+from medlearn.data.dicom_slices import _is_padding, stored_values, place, read_values
 from medlearn.geometry import Geometry, voxel_to_world
 
 CACHE = Path(os.environ.get("MEDLEARN_DATA", "/nowhere"))
@@ -334,8 +334,8 @@ def test_jpeg_2000_ct_is_rescaled_once(tmp_path):
 def test_jpeg_lossless_is_decoded(tmp_path):
     dataset = pydicom.dcmread(get_testdata_file("SC_rgb_jpeg_gdcm.dcm"))
     assert dataset.file_meta.TransferSyntaxUID == pydicom.uid.JPEGLosslessSV1
-    assert _stored_values(dataset).shape == (100, 100, 3)
-    assert _stored_values(dataset)[5, 50].tolist() == [255, 0, 0]  # the topmost stripe is red
+    assert stored_values(dataset).shape == (100, 100, 3)
+    assert stored_values(dataset)[5, 50].tolist() == [255, 0, 0]  # the topmost stripe is red
 
 
 def test_damaged_compressed_pixel_data_is_named(tmp_path):
