@@ -15,12 +15,14 @@ from types import ModuleType
 
 _MODULES = {
     "archives": ("UnsafeArchive", "unpack"),
+    "burned_in": ("blank_rectangles", "find_burned_in_text"),
     "cache": ("DataUnavailable", "available", "cache_folder", "is_available", "missing", "remove", "verify"),
     "catalogue": ("Card", "RemoteFile", "card", "cards", "read_catalogue"),
     "deidentify": ("deidentify", "find_identifiers"),
     "dicom": ("DicomSeriesError", "read_dicom_series"),
     "dicom_writer": ("write_dicom_series",),
     "download": ("fetch",),
+    "fake_identifiers": ("fake_identity", "plant_identifiers"),
     "head_ct": ("simulate_head_ct",),
     "nifti": ("read_nifti", "write_nifti"),
     "scans": (
