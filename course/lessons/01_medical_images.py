@@ -109,6 +109,7 @@ for name, values in {"A": scanner_a, "B": scanner_b}.items():
     standardised = (values - values.mean()) / values.std()
     print(f"scanner {name}: {np.sum(values > threshold) * voxel_ml:5.0f} ml above the threshold,",
           f"{np.sum(standardised > 0.3) * voxel_ml:5.0f} ml above 0.3 standard deviations")
+assert np.sum(scanner_b > threshold) > 0.95 * scanner_b.size
 
 # %% [markdown]
 # The threshold finds nearly the whole brain on scanner B. Subtracting the mean and dividing by the standard deviation
@@ -234,10 +235,11 @@ grey_hu, white_hu = 38.0, 29.0  # a ratio of 1.3, as in normal scans (doi 10.113
 for width_hu in [4096, 400, 80]:
     steps = 256 * (grey_hu - white_hu) / width_hu
     print(f"width {width_hu:4} HU: {steps:5.1f} of 256 grey steps between grey and white matter")
+assert round(steps) == 29
 
 # %% [markdown]
-# Half a step is invisible; 29 steps you can see. Here are three windows on the same real slice of the spine; the numbers in the
-# array never change.
+# Half a step is invisible; 29 steps you can see. Here are three windows on the same real slice of the spine; the
+# numbers in the array never change.
 
 # %% tags=["hide-input"]
 figure, panels = plt.subplots(1, 3, figsize=(10, 3.8))
@@ -737,7 +739,7 @@ clean = data.deidentify(letter, patient_id="case-017")
 print("before         ", check(letter, secrets))
 print("three fields   ", check(naive, secrets))
 print("basic profile  ", check(clean, secrets))
-assert check(naive, secrets) and not check(clean, secrets)
+assert len(check(naive, secrets)) == 3 and not check(clean, secrets)
 
 # %% [markdown]
 # Three fields leave three secrets. The profile leaves none in the tags.
@@ -901,8 +903,8 @@ plots.show_slices(
 )  # fmt: skip
 
 # %% [markdown]
-# The simulation has the literature's values and the brain's anatomy. It lacks the face, the skull base with its air, the
-# streaks between dense bones and, of course, disease. A method that works on it has passed a first test, not the
+# The simulation has the literature's values and the brain's anatomy. It lacks the face, the skull base with its air,
+# the streaks between dense bones and, of course, disease. A method that works on it has passed a first test, not the
 # last.
 #
 # Next: a real chest CT of the LIDC study (patient LIDC-IDRI-0314), 16 original DICOM files. Where the files are not in

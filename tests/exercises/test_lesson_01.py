@@ -37,6 +37,11 @@ def test_to_hounsfield_equals_pydicom():
     np.testing.assert_allclose(hu, apply_modality_lut(stored, dataset))
 
 
+def test_to_hounsfield_with_a_slope_by_hand():
+    # 0.5 * 100 - 300 = -250
+    assert solution(ex.to_hounsfield)(np.array([100]), 0.5, -300.0).tolist() == [-250.0]
+
+
 def test_window_equals_simpleitk(rng):
     image_hu = rng.normal(0, 700, size=(8, 9))
     oracle = sitk.IntensityWindowing(sitk.GetImageFromArray(image_hu), -1350, 150, 0, 1)
@@ -89,7 +94,10 @@ def test_ras_to_lps_equals_simpleitk_reading_what_nibabel_wrote(tmp_path):
 def test_resample_labels_invents_none_where_linear_does():
     labels = ex._label_image(np.random.default_rng(1), (1.0, 1.0, 4.0))
     drawn = set(np.unique(sitk.GetArrayFromImage(labels)))
-    assert set(np.unique(sitk.GetArrayFromImage(solution(ex.resample_labels)(labels, (1.0, 1.0, 1.0))))) == drawn
+    resampled = solution(ex.resample_labels)(labels, (1.0, 1.0, 1.0))
+    assert resampled.GetSpacing() == (1.0, 1.0, 1.0)
+    assert resampled.GetSize() == (10, 8, 24)  # 10 x 8 x 6 voxels of 1 x 1 x 4 mm
+    assert set(np.unique(sitk.GetArrayFromImage(resampled))) == drawn
     assert set(np.unique(sitk.GetArrayFromImage(ex.linear_on_labels(labels, (1.0, 1.0, 1.0))))) > drawn
 
 
@@ -111,6 +119,6 @@ def test_leftovers_finds_a_name_in_each_hiding_place():
 
 
 def test_shared_patients_by_hand():
-    # items 0 and 3 are p1's, 1 is p2's, 2 is p3's: p1 alone is on both sides
-    patients = np.array(["p1", "p2", "p3", "p1"])
-    assert solution(ex.shared_patients)(patients, np.array([0, 1]), np.array([2, 3])).tolist() == ["p1"]
+    # items 0, 3 and 4 are p1's, 1 is p2's, 2 is p3's: p1 alone is on both sides
+    patients = np.array(["p1", "p2", "p3", "p1", "p1"])
+    assert solution(ex.shared_patients)(patients, np.array([0, 1]), np.array([2, 3, 4])).tolist() == ["p1"]
