@@ -1,10 +1,13 @@
 """The simulated head CT: its tissues, geometry, physics, and that one seed is one patient."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import SimpleITK as sitk
+from scipy import ndimage
 
-from medlearn.data.head_anatomy import Person, tissue_shares
+from medlearn.data.head_anatomy import Person, _closed, _distance, tissue_shares
 from medlearn.data.head_ct import LABEL_NAMES, TISSUE_HU, _fine_grid, simulate_head_ct
 
 
@@ -61,6 +64,36 @@ def test_the_brain_is_inside_the_skull(scan):
         brain = int(np.flatnonzero(ray >= LABEL_NAMES.index("grey matter"))[-1])
         assert brain < outer[0] < outer[1]
         assert ray[-1] == LABEL_NAMES.index("air")
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_skull_is_closed_all_round(seed):
+    # In every slice of the vault, a path from the brain to the scalp must cross bone.
+    scan = simulate_head_ct(seed, spacing_mm=2, slice_thickness_mm=4)
+    x, y, z = scan.image.TransformPhysicalPointToIndex((0.0, 17.0, 0.0))
+    for slice_labels in labels_of(scan)[z : z + 14]:
+        regions, _ = ndimage.label(slice_labels != LABEL_NAMES.index("bone"))
+        assert slice_labels[y, x] >= LABEL_NAMES.index("csf") and regions[y, x] != regions[0, 0]
+
+
+def test_distance_and_closing_of_a_ball():
+    grid = _fine_grid(2.0, 2.0)
+    axes = [o + 2.0 * np.arange(n) for o, n in zip(grid.GetOrigin(), grid.GetSize(), strict=True)]
+    radius = np.sqrt(axes[0][None, None] ** 2 + (axes[1] - 17)[None, :, None] ** 2 + (axes[2] - 30)[:, None, None] ** 2)
+    distance = _distance(radius <= 40, grid)
+    assert np.abs(distance - (radius - 40)).mean() < 1.0  # half a voxel
+    assert _closed(radius <= 40, grid, 22.0).sum() == pytest.approx((radius <= 40).sum(), rel=0.02)
+
+
+def test_a_larger_person_has_a_larger_brain():
+    # A brain 1.05, 1.05 and 1.00 times as long has 1.1025 times the volume.
+    grid, person = _fine_grid(3.0, 3.0), Person.draw(np.random.default_rng(0))
+    volumes = []
+    for scale in ((1.0, 1.0, 1.0), (1.05, 1.05, 1.0)):
+        sized = replace(person, scale=np.array(scale), angles=np.zeros(3))
+        shares = tissue_shares(grid, sized, bleed_ml=0, rng=np.random.default_rng(0))
+        volumes.append(shares["grey"].sum() + shares["white"].sum())
+    assert volumes[1] / volumes[0] == pytest.approx(1.1025, abs=0.01)
 
 
 def test_geometry_is_that_of_the_options(scan):
