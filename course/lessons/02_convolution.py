@@ -5,7 +5,8 @@
 # use it on a real CT slice. At the end you turn the question round: input and output are known, which kernel was it?
 # That is how a network learns.
 #
-# The slice is a real head, and comes with pydicom. Where noise is simulated, the text says so.
+# The slice is a real head, and comes with pydicom. Where noise is simulated, the text says so. The lesson takes about two
+# hours; the two exercises marked *further* come on top of that.
 
 # %% [markdown]
 # ## From the integral to the sum
@@ -86,21 +87,22 @@ assert errors["Gauss * Gauss"][1] < 1e-11 and errors["Gauss * Gauss"][2:].max() 
 
 # %% [markdown]
 # The jump costs you: halving $h$ halves the error (order 1). The kink gives order 2, a quarter. The smooth pair beats
-# every power of $h$. With two samples per unit nothing is left but rounding ([Trefethen and Weideman
-# 2014](https://doi.org/10.1137/130932132) say why). So for a smooth blur that is sampled about as finely as it is
-# wide, the sum is no makeshift: it equals the integral to the last digits.
-#
-# From here on the pixel is the unit, $h = 1$, and the definition is
-#
-# $$(f*g)[n]=\sum_k f[k]\,g[n-k].$$
-#
-# With $N$ samples in $f$ and $M$ in $g$, the first $n$ with a product is $0 + 0$ and the last is $(N-1)+(M-1)$: the
-# *full* convolution has $N+M-1$ values. Drag the slider, and watch the flipped kernel travel over the signal.
+# every power of $h$. With four samples per unit nothing is left but rounding ([Trefethen and Weideman
+# 2014](https://doi.org/10.1137/130932132) say why). So for Gaussians like these, with four samples or so per standard
+# deviation, the sum is no makeshift: it equals the integral to the last digits. Drag the slider, and watch the flipped
+# $g$ travel over $f$; the shaded area is the integral. (The box here is 2 wide.)
 
 # %%
 widgets.explore_convolution()
 
 # %% [markdown]
+# From here on the pixel is the unit, $h = 1$, and the definition is
+#
+# $$(f*g)[n]=\sum_k f[k]\,g[n-k].$$
+#
+# With $N$ samples in $f$ and $M$ in $g$, the first $n$ with a product is $0 + 0$ and the last is $(N-1)+(M-1)$: the
+# *full* convolution has $N+M-1$ values.
+#
 # ### Exercise: the sum
 # Write the full convolution of two 1-D arrays. Use loops, and no `np.convolve`.
 
@@ -141,7 +143,7 @@ by_scipy = [f(patch, sobel, mode="valid") for f in (scipy.signal.convolve2d, sci
 print("SciPy", *by_scipy)
 
 # %% [markdown]
-# The sign changes. Without the turn the sum is called [cross-correlation](glossary:cross-correlation),
+# Here the sign changes, because this kernel turned is its own negative. Without the turn the sum is called [cross-correlation](glossary:cross-correlation),
 # $(I\star w)[i,j]=\sum_{u,v}I[i+u,j+v]\,w[u,v]$. What does each do to a single bright point?
 
 # %% tags=["hide-input"]
@@ -162,7 +164,7 @@ plots.show_slices(
 
 # %% [markdown]
 # Convolution stamps the kernel onto each point as it is: that is what a point spread function must do. Correlation
-# stamps it upside down. For a symmetric kernel nobody can tell.
+# stamps it turned by 180 degrees. For a kernel that the turn does not change, nobody can tell.
 #
 # Layers called "convolution" in PyTorch and Keras compute the **correlation**; below you assert it. As long as the
 # weights are learned that does not matter: the network learns them turned. It matters when you copy a kernel from a
@@ -319,7 +321,7 @@ print("air, mean of three:", np.convolve(air_hu, np.ones(3) / 3, mode="same").ro
 #
 # $$y[n,o,i,j]=b[o]+\sum_c\sum_{u,v}x[n,c,\,Si+Du,\,Sj+Dv]\;w[o,c,u,v].$$
 #
-# No flip: this is the correlation. The weights have the shape $(C_\text{out}, C_\text{in}, K, L)$.
+# Here $x$ is already padded. No flip: this is the correlation. The weights have the shape $(C_\text{out}, C_\text{in}, K, L)$.
 #
 # **Predict:** how many weights has a layer from 3 to 16 channels with $5\times5$ kernels, biases included?
 
@@ -339,8 +341,10 @@ print("weights and biases:", weights.size + bias.size)
 print("output:", layer(images, weights, bias, padding=2, stride=2).shape)
 
 # %% [markdown]
-# That is the whole layer. Now against three libraries, with padding, stride and dilation all at work. SciPy has none
-# of these, so it gets a padded image and a kernel with zeros in its gaps, and every second row and column is kept.
+# That is the whole layer. `einsum` reads like the formula: a letter that is missing after the arrow is summed over.
+#
+# Now against three libraries, with padding, stride and dilation all at work. SciPy's `correlate2d` knows no stride and no
+# dilation, and pads only to its own modes, so it gets a padded image and a kernel with zeros in its gaps, and every second row and column is kept.
 # Keras puts the channels last.
 
 # %%
@@ -373,7 +377,8 @@ for name, (other, tolerance) in rivals.items():
 
 # %% [markdown]
 # Double precision agrees to $10^{-12}$, Keras in its usual single precision to $10^{-5}$. One difference remains: for
-# `padding="same"` with stride 2, Keras pads at the end only where PyTorch's `padding=1` pads at both ends. The two
+# kernel 3, stride 2 and an **even** size, Keras's `padding="same"` pads at the end only, where PyTorch's `padding=1`
+# pads at both ends. The two
 # then read other pixels. Weights that you carry from one to the other compute something else, without an error
 # message:
 
@@ -400,8 +405,8 @@ print("p ⋆ q = q ⋆ p, turned: ", np.allclose(there, back[::-1, ::-1]))
 # %% [markdown]
 # And two **layers**, one after the other?
 #
-# **Predict:** in which of these five may you swap them: plain valid layers, zero padding, stride 2, a ReLU (negative
-# values become 0) after each, two channels?
+# **Predict:** in which of these five may you swap them (all without bias): plain valid layers, zero padding, stride 2, a
+# ReLU (negative values become 0) after each, two channels?
 
 # %% tags=["nbval-check-output"]
 def differ(step, a, b, image):
@@ -422,7 +427,7 @@ print("two channels ", differ(lambda x, w: layer(x, w, none), a2, b2, start) < 1
 # %% [markdown]
 # Only the first: $(x\star a)\star b=x\star(a*b)$, and $a*b$ commutes. Padding breaks it at the border, stride because
 # it throws away other pixels, the ReLU because it is not linear, the channels because summing over them is a matrix
-# product, and matrices do not commute. Networks are made of convolutions, and are not one convolution.
+# product, and matrices do not commute. A bias breaks it too: the second layer filters the first one's bias. Networks are made of convolutions, and are not one convolution.
 
 # %% [markdown]
 # ## The same result with fewer multiplications
@@ -503,7 +508,7 @@ ways = {
     "PyTorch, FFT": lambda k: through_fourier(tensor, torch.ones(k, k)),
 }
 threads = torch.get_num_threads()
-torch.set_num_threads(1)  # one core each: a fair comparison
+torch.set_num_threads(1)  # one core each; SciPy in double, PyTorch in single precision
 timings = {name: [milliseconds(lambda k=k, way=way: way(k)) for k in sizes] for name, way in ways.items()}
 torch.set_num_threads(threads)
 
@@ -527,10 +532,11 @@ plots.picture(
 
 # %% [markdown]
 # The direct curves climb with $K^2$, the FFT stays nearly level. Where they cross depends on the library as much as on
-# the mathematics: PyTorch's direct code is tuned, SciPy's is plain. Most networks use kernels of 3, and multiply
-# directly.
+# the mathematics: PyTorch's direct code is tuned, SciPy's is plain. (SciPy computes here in double precision, PyTorch in
+# single: compare the shapes of the curves, not a factor of two.) For the kernels of 3 that networks mostly use, the
+# FFT has little to win.
 #
-# ### Exercise: through the Fourier domain
+# ### Exercise (further): through the Fourier domain
 # Write the full 1-D convolution with `np.fft`.
 
 # %% tags=["exercise"]
@@ -548,7 +554,8 @@ ex.fft_convolve.check(fft_convolve)
 #
 # - **Gaussian**: weights add to 1, so HU stay HU. It blurs.
 # - **Sobel**: the slope, $[1,0,-1]/2$ across and $[1,2,1]/4$ along, so divide by 8; with the pixel spacing you get HU/mm.
-# - **Laplacian**: the second derivative, weights add to 0, HU/mm². It sharpens, and it loves noise.
+# - **Laplacian**: the second derivative, weights add to 0, HU/mm². Subtracted from the image it sharpens; and it
+#   loves noise.
 #
 # To see what noise does, we add some: **simulated**, independent from pixel to pixel (*white*), standard deviation 20
 # HU.
@@ -607,7 +614,7 @@ widgets.explore_convolution(
 # Can you compute how much noise a kernel lets through? An output pixel is $\sum w\,\varepsilon$. The variances of
 # independent terms add, so its variance is $\sum w^2\,\sigma^2$.
 #
-# ### Exercise: the noise gain
+# ### Exercise (further): the noise gain
 # Write the factor by which a kernel changes the **standard deviation** of white noise.
 
 # %% tags=["exercise"]
@@ -778,11 +785,13 @@ plots.picture(
 )
 # %% [markdown]
 # Only multiples of the stride survive. A blur before the stride mends most of it ([Zhang
-# 2019](https://doi.org/10.48550/arXiv.1904.11486)); what is lost is detail finer than the new grid.
+# 2019](https://doi.org/10.48550/arXiv.1904.11486)); what is lost is detail finer than the new grid. (At odd shifts the
+# old values must be interpolated, so a part of each difference is the interpolation's.)
 #
 # **How much does one output pixel see?** Its [receptive field](glossary:receptive-field). A layer with kernel $K$ and
-# dilation $D$ adds $(K-1)D$ of *its own* steps, and after strides $S_1, S_2,\dots$ one step is $J=S_1S_2\cdots$ input
-# pixels wide. Rather than believe it, ask autograd which input pixels have any influence.
+# dilation $D$ adds $(K-1)D$ steps of the grid it **reads**; after the strides $S_1, S_2,\dots$ of the layers **before**
+# it, one such step is $J=S_1S_2\cdots$ input pixels wide. Rather than believe it, ask PyTorch's autograd, which computes
+# derivatives by the chain rule, which input pixels have any influence.
 
 # %%
 stack = [(3, 1, 1), (3, 2, 1), (3, 1, 1), (3, 2, 1), (3, 1, 1)]  # (kernel, stride, dilation)
@@ -837,8 +846,6 @@ ex.receptive_field.check(receptive_field)
 # $$\frac{\partial L}{\partial x[m]}=\sum_i g[i]\,\frac{\partial y[i]}{\partial x[m]}=\sum_i g[i]\,w[m-i]
 # \qquad\Rightarrow\qquad \frac{\partial L}{\partial x}=g*w\quad\text{(full convolution)}.$$
 #
-# In the second line $x[m]$ meets the weight with $i+k=m$, so $k=m-i$: the flip comes by itself.
-#
 # **Predict:** the layer correlates. Which of its two gradients needs the flipped kernel?
 
 # %% tags=["nbval-check-output"]
@@ -854,6 +861,9 @@ assert np.abs(by_weight - wt.grad.numpy()).max() < 1e-12 and np.abs(by_pixel - x
 print("dL/dw", by_weight.shape, "and dL/dx", by_pixel.shape, "equal autograd's")
 
 # %% [markdown]
+# In the second line $x[m]$ meets the weight with $i+k=m$, so $k=m-i$: the flip comes by itself. The gradient of the input
+# needs the flipped kernel; that of the weights does not.
+#
 # ### Exercise: the gradient of the input
 # Write $\partial L/\partial x$ in NumPy, without SciPy. The layer is the valid correlation.
 
@@ -919,12 +929,13 @@ assert learned["CT patch"][1][-1, 0] < 0.001 * learned["CT patch"][1][0, 0] and 
 
 # %% [markdown]
 # From noise, the secret comes back to the last digit. From the CT patch the loss falls more than a thousandfold, and
-# the kernel is still **wrong**. Why? Write each 3 × 3 patch of the image as a row of a matrix $X$. Then
-# $L=\frac{1}{2n}\lVert X(w-w^*)\rVert^2$ with the secret $w^*$, and one step is
+# the kernel is still **wrong**. Why? Write each 3 × 3 patch of the image as a row of a matrix $X$, $n$
+# rows in all. Then $L=\frac{1}{2n}\lVert X(w-w^*)\rVert^2$ with the secret $w^*$, and one step with the learning rate
+# $\eta$ is
 #
 # $$w-w^*\;\leftarrow\;(1-\eta A)\,(w-w^*),\qquad A=\tfrac1n X^\top X .$$
 #
-# Along an eigenvector of $A$ the error shrinks by $1-\eta\lambda$ per step. Neighbouring pixels of a CT are so alike
+# (1 stands for the unit matrix.) Along an eigenvector of $A$ the error shrinks by $1-\eta\lambda$ per step. Neighbouring pixels of a CT are so alike
 # that some $\lambda$ are near $10^{-5}$: nothing moves there, and the loss does not feel it. A small loss shows that
 # the output is right *on such images*. It does not show that the model is.
 
@@ -998,7 +1009,7 @@ if have_chest:
 # **You may claim**
 # - Your layer equals SciPy and PyTorch to $10^{-12}$ and Keras to $10^{-5}$, for the shapes that were tried.
 # - For white noise a kernel changes the standard deviation by $\sqrt{\sum w^2}$. That was derived, and measured.
-# - In **this** head slice and in **these** 16 chest slices, noise was correlated between neighbours, and the rule failed
+# - In **one patch** of this head slice and in one patch of **these** 16 chest slices, noise was correlated between neighbours, and the rule failed
 #   by the factors in the table. That CT noise is not white is long known: [Kijewski and Judy
 #   1987](https://doi.org/10.1088/0031-9155/32/5/003) derived its spectrum and measured it on a scanner.
 #
@@ -1013,13 +1024,14 @@ if have_chest:
 
 # %% [markdown]
 # ## Summary
-# - A convolution is a sum over a flipped, sliding kernel. It is the integral on a grid: exact for smooth profiles that are
-#   sampled finely, wrong by about $h$ where they jump.
+# - A convolution is a sum over a flipped, sliding kernel. It is the integral on a grid: right to rounding for smooth
+#   profiles that are sampled finely, wrong by about $h$ where they jump.
 # - Layers correlate: no flip. Learned weights do not mind, copied ones do.
 # - Size: pad both ends, take off the dilated span, divide by the stride, round **down**, add one.
-# - Separable kernels cost $2K$ per pixel instead of $K^2$, the FFT almost nothing for large $K$, if you pad first.
+# - Separable kernels cost $2K$ per pixel instead of $K^2$; the FFT costs about $\log N$ per pixel whatever $K$ is, so it
+#   wins for large $K$. Pad first.
 # - Zero padding in Hounsfield units pads with water.
-# - White noise grows by $\sqrt{\sum w^2}$. Scanner noise is not white: measure it.
+# - White noise is multiplied by $\sqrt{\sum w^2}$. Scanner noise is not white: measure it.
 # - Convolution is equivariant to shifts. Borders break it at the edge, strides everywhere but at their multiples.
 # - The gradient for the weights is a correlation, for the input a full convolution. With it, gradient descent learns
 #   kernels, as far as the training images tell them apart.

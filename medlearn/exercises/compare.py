@@ -157,6 +157,7 @@ def _explain_kind(result, expected):
         ("sequence", "array"): " np.array(...) makes one of it.",
         ("tensor", "array"): " .numpy() makes one of it.",
         ("array", "tensor"): " torch.from_numpy(...) makes one of it.",
+        ("tensor", "number"): " .item() makes one of it.",
         ("array", "number"): " Take the single value out of the array, or look for a missing sum or mean.",
         ("array", "sequence"): " tuple(...) makes one of it.",
         ("number", "array"): " Is a sum or a mean taken over an axis that should stay?",

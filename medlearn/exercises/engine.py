@@ -159,7 +159,8 @@ class Exercise:
     def _unexplained(self, arguments, result, wanted):
         problem = explain_difference(result, wanted, **self._tolerances) or "It is not what was asked for."
         if self.is_value:  # the expected value is the answer itself: keep it back
-            problem = problem.split("; the first at")[0].split("; expected")[0].rstrip(".") + "."
+            if not problem.startswith("The type is wrong"):
+                problem = problem.split("; the first at")[0].split("; expected")[0].rstrip(".") + "."
             return f"{describe(result)} came. {problem} Asked: {self.task}"
         return f"{problem}\nAsked: {self._call(arguments)}\nCame back: {describe(result)}\nExpected: {describe(wanted)}"
 

@@ -84,10 +84,11 @@ def by_hand():
 
 
 def _images(rng):
-    """Return images and kernels; the kernels are square, so that a transposed one has the same shape."""
+    """Return images and kernels, square and not: code that takes one side for both must fail."""
     return [
         (rng.normal(size=(6, 8)), rng.normal(size=(3, 3))),
         (rng.normal(size=(5, 5)), rng.normal(size=(2, 2))),
+        (rng.normal(size=(6, 7)), rng.normal(size=(2, 4))),
     ]
 
 
@@ -119,8 +120,8 @@ def _both(kernel):
             "kernel[::-1] flips the rows only. A 2-D convolution flips the columns too.",
         ),
         (
-            _windows_with(lambda w: _both(w).T),
-            "The kernel's axes are swapped: the window's axis u is the row and v the column, in both operands.",
+            _windows_with(lambda w: w[:, ::-1]),
+            "kernel[:, ::-1] flips the columns only. A 2-D convolution flips the rows too.",
         ),
         (
             _windows_with(_both, cut=True),
@@ -154,6 +155,22 @@ def convolve2d(image, kernel):
                 -(-(size + 2 * padding - dilation * (kernel - 1) - 1) // stride) + 1
             ),
             "You rounded up. A last step that does not fit is left out: round down.",
+        ),
+        (
+            lambda size, kernel, padding, stride, dilation: (
+                (size + 2 * padding - dilation * (kernel - 1) - 1) / stride + 1
+            ),
+            "There are no half places: divide with //, which rounds down.",
+        ),
+        (
+            lambda size, kernel, padding, stride, dilation: (
+                (size + 2 * padding - dilation * (kernel - 1)) // stride + 1
+            ),
+            "The span is one too small: K values, D apart, span D * (K - 1) + 1 cells.",
+        ),
+        (
+            lambda size, kernel, padding, stride, dilation: (size + 2 * padding - dilation * kernel) // stride + 1,
+            "The span is not D * K: after the last value there is no gap. It is D * (K - 1) + 1.",
         ),
         (
             lambda size, kernel, padding, stride, dilation: (
@@ -197,11 +214,21 @@ def _through_fourier(signal, kernel, length, *, conjugate=False):
 @exercise(
     task="Return the full convolution of two 1-D arrays through np.fft, as real numbers.",
     cases=lambda rng: [
-        (np.array([1.0, 2.0, 3.0]), np.array([0.0, 1.0, 0.5])),
+        (np.array([1.0, 2.0, 3.0]), np.array([2.0, 1.0, 0.5])),
         (rng.normal(size=9), rng.normal(size=4)),
         (rng.normal(size=16), rng.normal(size=5)),
     ],
     mistakes=[
+        (
+            lambda signal, kernel: np.fft.irfft(
+                np.fft.rfft(signal, len(signal) + len(kernel) - 1) * np.fft.rfft(kernel, len(signal) + len(kernel) - 1)
+            ),
+            "irfft takes the length to be even unless you tell it: give N + M - 1 as its second argument.",
+        ),
+        (
+            lambda signal, kernel: np.abs(_through_fourier(signal, kernel, len(signal) + len(kernel) - 1)),
+            "abs makes negative values positive. Take .real.",
+        ),
         (
             lambda signal, kernel: _through_fourier(signal, kernel, len(signal)),
             "It wrapped round: what should hang over the end came back in at the start. Both transforms need the"
@@ -304,13 +331,22 @@ def _walk(layers, *, grow, step):
             "Each layer adds K - 1 steps, not K: one of its pixels was counted already.",
         ),
         (
+            lambda layers: _walk(layers, grow=lambda f, j, k, s, d: f + (k - 1) * d * j, step=lambda j, s: j * s) - 1,
+            "One too few: with no layer at all a pixel sees itself, so the field starts at 1.",
+        ),
+        (
+            lambda layers: _walk(layers, grow=lambda f, j, k, s, d: f + ((k - 1) * d + 1) * j, step=lambda j, s: j * s),
+            "You added the whole span. One of its pixels was counted already: add (K - 1) * D steps.",
+        ),
+        (
             lambda layers: int(np.prod([kernel for kernel, _, _ in layers])),
             "Kernel sizes do not multiply. Each layer adds its kernel's reach.",
         ),
     ],
     hints=[
         "Carry two numbers through the layers: field (starts at 1), and jump, the input pixels per step (starts at 1).",
-        "A layer adds (kernel - 1) * dilation of its own steps. Each step is `jump` input pixels.",
+        "A layer adds (kernel - 1) * dilation steps of the grid it reads. Each such step is `jump` input pixels; its"
+        " own stride counts only for the layers after it.",
         "field += (kernel - 1) * dilation * jump, and only then jump *= stride.",
     ],
 )
@@ -329,9 +365,25 @@ def _tiles(image, size):
 
 @exercise(
     task="Return the largest value of every size x size tile of an image; its sides are multiples of size.",
-    cases=lambda rng: [(rng.normal(size=(4, 6)), 2), (rng.normal(size=(9, 9)), 3)],
+    cases=lambda rng: [(rng.normal(size=(4, 6)), 2), (rng.normal(size=(9, 6)) - 3, 3)],
     mistakes=[
         (lambda image, size: _tiles(image, size).mean(axis=(1, 3)), "That is mean pooling. Take the largest value."),
+        (
+            lambda image, size: np.maximum(0, _tiles(image, size).max(axis=(1, 3))),
+            "Tiles of negative values came out as 0: the search for the largest started from 0. Start from the tile's"
+            " first value, or from -np.inf.",
+        ),
+        (
+            lambda image, size: image.reshape(image.shape[0] // size, image.shape[1] // size, size, size).max(
+                axis=(2, 3)
+            ),
+            "reshape does not cut tiles: each size must follow its own axis, (rows // size, size, columns // size,"
+            " size).",
+        ),
+        (
+            lambda image, size: _tiles(image, size).max(axis=(0, 2)),
+            "You took the maximum over the tiles; take it inside them: axes 1 and 3.",
+        ),
         (
             lambda image, size: sliding_window_view(image, (size, size)).max(axis=(2, 3)),
             "Your windows overlap: the stride is 1. The tiles stand side by side, with a stride of size.",
@@ -373,6 +425,7 @@ def _gradient_with(turn, pad):
     cases=lambda rng: [
         (rng.normal(size=(4, 5)), rng.normal(size=(3, 3))),
         (rng.normal(size=(6, 6)), rng.normal(size=(5, 5))),
+        (rng.normal(size=(5, 4)), rng.normal(size=(3, 2))),
     ],
     mistakes=[
         (
@@ -392,12 +445,11 @@ def _gradient_with(turn, pad):
             _gradient_with(_both, 0.5),
             'That is mode "same", the shape of y. The gradient has the shape of x, which is larger: use the full one.',
         ),
-        (_gradient_with(lambda w: _both(w).T, 1), "The kernel's axes are swapped."),
     ],
     hints=[
         "The gradient has the shape of x. How much larger is x than y?",
         "Pad upstream with K - 1 zeros on every side, then slide the flipped kernel over it.",
-        'With SciPy: scipy.signal.convolve2d(upstream, kernel, mode="full").',
+        'np.einsum("ijuv,uv->ij", sliding_window_view(padded, kernel.shape), kernel[::-1, ::-1])',
     ],
 )
 def input_gradient(upstream, kernel):
