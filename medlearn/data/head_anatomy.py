@@ -150,7 +150,7 @@ def _distance(mask, grid):
 def _closed(mask, grid, radius_mm):
     """Close gaps of a mask that a ball of this radius cannot enter."""
     grown = _distance(mask, grid) < radius_mm
-    return _distance(grown, grid) < -radius_mm
+    return mask | (_distance(grown, grid) < -radius_mm)  # a closing never loses what was there
 
 
 def _coordinates(grid):

@@ -147,7 +147,7 @@ def load_ct_slice(region="head"):
     piece = place(path, pydicom.dcmread(path, stop_before_pixels=True))
     values, _ = read_values(piece)
     image_hu = np.maximum(values, -1024).astype(np.float32)
-    return Slice2D(image_hu, piece.spacing_mm[::-1], str(piece.header.PatientID), card("pydicom_ct"))
+    return Slice2D(image_hu, piece.spacing_mm[::-1], f"pydicom/{region}", card("pydicom_ct"))
 
 
 def load_t1_series():

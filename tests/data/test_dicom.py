@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from pydicom.data import get_testdata_file
 
 from medlearn.data.dicom import DicomSeriesError, read_dicom_series, write_dicom_series
-from medlearn.data.dicom_slices import _is_padding, stored_values, place, read_values
+from medlearn.data.dicom_slices import _is_padding, place, read_values, stored_values
 from medlearn.geometry import Geometry, voxel_to_world
 
 CACHE = Path(os.environ.get("MEDLEARN_DATA", "/nowhere"))

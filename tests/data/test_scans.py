@@ -71,6 +71,7 @@ def test_ct_slice_is_pydicoms_file_in_hu(region):
     np.testing.assert_array_equal(piece.image_hu, np.maximum(expected, -1024))
     assert piece.spacing_mm == tuple(map(float, dataset.PixelSpacing))
     assert piece.image_hu.dtype == np.float32
+    assert str(dataset.PatientID) not in piece.patient  # a number from a hospital need not be shown
 
 
 def test_ct_slices_look_like_tissue():
