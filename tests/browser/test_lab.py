@@ -124,6 +124,14 @@ def test_exercise_names_the_mistake_and_remembers_the_right_answer(lesson, lab):
     assert remembered.exists()
 
 
+def test_term_leads_to_the_glossary(lesson):
+    link = lesson.cells.locator("a[href*='course/glossary.md']").first
+    term = link.get_attribute("href").partition("#")[2].replace("-", " ")
+    link.click()
+    glossary = lesson.page.locator(".jp-MarkdownViewer")
+    expect(glossary.get_by_role("heading", name=term)).to_be_visible()
+
+
 def test_console_shows_no_error_of_ours(lesson):
     # The last test of the module: it looks back at all that was done before.
     unknown = [error for error in lesson.errors if not any(re.search(known, error, re.S) for known in KNOWN_ERRORS)]
