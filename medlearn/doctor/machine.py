@@ -127,18 +127,23 @@ def why_not_writable(folder):
 
 
 def data_sets():
-    """Tell for every real data set whether it is in the cache."""
-    from medlearn.data import cache, catalogue
+    """Tell which real data sets are in the cache, whole or in part; those that come with packages need no cache."""
+    from medlearn import data
 
-    for name, card in catalogue.cards().items():
-        absent = cache.missing(name)
-        here = len(card.files) - len(absent)
-        if not absent:
-            yield Finding(f"Data {name}", "in the cache")
-            continue
-        value = f"{here} of {len(card.files)} files in the cache" if here else "not in the cache"
-        if any(file.urls for file in absent) or card.archive:
-            mend = f"If you want it ({catalogue.megabytes(absent)}, {card.licence}): medlearn data fetch {name}"
+    here, absent = [], []
+    for name, card in data.cards().items():
+        num_missing = len(data.missing(name))
+        if card.files and num_missing == 0:
+            here.append(name)
+        elif num_missing == len(card.files):
+            absent += [name] if card.files else []
         else:
-            mend = "These files cannot be downloaded one by one; lessons use what is there."
-        yield Finding(f"Data {name}", value, "note", mend)
+            absent.append(f"{name} ({num_missing} of {len(card.files)} files)")
+    value = f"in the cache: {', '.join(here) or 'none'}"
+    if not absent:
+        yield Finding("Data sets", value)
+    else:
+        mend = (
+            "The lessons run without them. `medlearn data list` has sizes and licences, `medlearn data fetch NAME` one."
+        )
+        yield Finding("Data sets", f"{value}; missing: {', '.join(absent)}", "note", mend)

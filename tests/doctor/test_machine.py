@@ -118,38 +118,50 @@ def test_progress_folder_that_is_fine(tmp_path):
     assert only(machine.progress_folder()).value == str(tmp_path / "home" / "progress")
 
 
-def card(*, urls, size=4):
-    files = tuple(catalogue.RemoteFile(f"{name}.txt", "0" * 64, None, size, urls) for name in ("first", "second"))
-    words = dict.fromkeys(("title", "items", "licence_url", "citation", "doi", "notes"), "")
-    return catalogue.Card(name="toy", people=1, licence="CC0", synthetic=False, files=files, **words)
+def card(name, num_files):
+    files = tuple(catalogue.RemoteFile(f"{i}.txt", "0" * 64, None, 4, ()) for i in range(num_files))
+    words = dict.fromkeys(("title", "items", "licence", "licence_url", "citation", "doi", "notes"), "")
+    return catalogue.Card(name=name, people=1, synthetic=False, files=files, **words)
 
 
-@pytest.mark.parametrize(
-    "here, urls, value, mend",
-    [
-        ((), ("http://127.0.0.1/x",), "not in the cache", "medlearn data fetch toy"),
-        (("first",), ("http://127.0.0.1/x",), "1 of 2 files in the cache", "medlearn data fetch toy"),
-        (("first",), (), "1 of 2 files in the cache", "cannot be downloaded one by one"),
-        (("first", "second"), (), "in the cache", ""),
-    ],
-)
-def test_data_sets_say_what_is_here_and_how_to_get_the_rest(monkeypatch, tmp_path, here, urls, value, mend):
-    monkeypatch.setenv("MEDLEARN_DATA", str(tmp_path))
-    monkeypatch.setattr(catalogue, "cards", lambda: {"toy": card(urls=urls)})
-    monkeypatch.setattr(catalogue, "card", lambda name: card(urls=urls))
-    (tmp_path / "toy").mkdir()
-    for name in here:
-        (tmp_path / "toy" / f"{name}.txt").write_text("1234")
+@pytest.fixture
+def cached(monkeypatch, tmp_path):
+    """Put so many files of a set into a cache of its own: ``cached(name=(here, of))``."""
+
+    def fill(**sets):
+        cards = {name: card(name, num_files) for name, (_, num_files) in sets.items()}
+        monkeypatch.setattr(catalogue, "_shipped_cards", lambda: cards)
+        for name, (num_here, _) in sets.items():
+            (tmp_path / "cache" / name).mkdir(parents=True)
+            for i in range(num_here):
+                (tmp_path / "cache" / name / f"{i}.txt").write_text("1234")
+
+    monkeypatch.setenv("MEDLEARN_DATA", str(tmp_path / "cache"))
+    return fill
+
+
+def test_data_sets_missing_are_a_note_that_says_how_to_get_them(cached):
+    cached(whole=(2, 2), part=(1, 3), absent=(0, 1), packaged=(0, 0))
     finding = only(machine.data_sets())
-    assert (finding.name, finding.value) == ("Data toy", value)
-    assert finding.state == ("note" if mend else "ok") and mend in finding.mend
+    assert finding.value == "in the cache: whole; missing: part (2 of 3 files), absent"
+    assert finding.state == "note" and "medlearn data fetch NAME" in finding.mend
+
+
+def test_data_sets_that_are_all_here(cached):
+    cached(whole=(2, 2), other=(1, 1), packaged=(0, 0))
+    assert only(machine.data_sets()) == doctor.Finding("Data sets", "in the cache: whole, other")
+
+
+def test_data_sets_none_here(cached):
+    cached(absent=(0, 2))
+    assert only(machine.data_sets()).value == "in the cache: none; missing: absent"
 
 
 def test_examine_here_finds_no_failed_check():
     report = doctor.examine()
     assert [finding for finding in report.findings if "could not be examined" in finding.value] == []
     names = {finding.name for finding in report.findings}
-    assert {"Python", "torch", "Device", "Threads", "Memory", "Disk", "Keras backend", "Data mitdb"} <= names
+    assert {"Python", "torch", "Device", "Threads", "Memory", "Disk", "Keras backend", "Data sets"} <= names
 
 
 def test_examine_never_raises_and_goes_on_after_a_broken_package(monkeypatch):
