@@ -113,7 +113,7 @@ def test_volume_ml_equals_simpleitk(rng):
 def test_leftovers_finds_a_name_in_each_hiding_place():
     public, nested, private = [case[0] for case in ex.leftovers.cases()]
     assert solution(ex.leftovers)(public, ["Doe"]) == ["(0008,1030)", "(0010,0010)"]
-    assert solution(ex.leftovers)(nested, ["H-4711"]) == ["(0010,0020)"]
+    assert solution(ex.leftovers)(nested, ["H-4711"]) == ["(0010,0020)", "(0010,1001)"]
     assert solution(ex.leftovers)(private, ["Doe"]) == ["(0011,1001)"]
     assert solution(ex.leftovers)(private, ["Miller"]) == []
 
@@ -122,3 +122,33 @@ def test_shared_patients_by_hand():
     # items 0, 3 and 4 are p1's, 1 is p2's, 2 is p3's: p1 alone is on both sides
     patients = np.array(["p1", "p2", "p3", "p1", "p1"])
     assert solution(ex.shared_patients)(patients, np.array([0, 1]), np.array([2, 3, 4])).tolist() == ["p1"]
+
+
+def test_lists_stand_for_arrays():
+    assert ex.slice_order.evaluate(lambda p, r, c: [int(i) for i in np.argsort(p @ np.cross(r, c))]).state == "right"
+    assert ex.centre_mm.evaluate(lambda *given: tuple(solution(ex.centre_mm)(*given))).state == "right"
+    assert ex.world_to_voxel.evaluate(lambda *given: list(solution(ex.world_to_voxel)(*given))).state == "right"
+    assert ex.shared_patients.evaluate(lambda p, a, b: sorted(set(p[a]) & set(p[b]))).state == "right"
+    assert ex.shared_patients.evaluate(lambda p, a, b: np.array(sorted(set(p[a]) & set(p[b])))).state == "right"
+
+
+def test_ragged_and_short_lists_do_not():
+    assert ex.centre_mm.evaluate(lambda *given: [1.0, [2.0, 3.0]]).state == "wrong"
+    assert ex.shared_patients.evaluate(lambda *given: []).state == "wrong"
+
+
+def test_uptake_refuses_a_half_life_written_into_the_code():
+    # carbon-11, 20.36 min, is the second case: fluorine-18's 109.77 min must not do for it
+    answer = ex.uptake.evaluate(lambda a, dose, kg, minutes, half: a / (dose * 0.5 ** (minutes / 109.77) / (1000 * kg)))
+    assert answer.state == "wrong"
+
+
+def test_window_refuses_a_result_of_whole_numbers():
+    def into_the_images_own_dtype(image_hu, center_hu, width_hu):
+        result = np.zeros_like(image_hu)  # int16 in, int16 out: every grey between 0 and 1 is lost
+        result[:] = np.clip((image_hu - (center_hu - width_hu / 2)) / width_hu, 0, 1)
+        return result
+
+    message = ex.window.evaluate(into_the_images_own_dtype)
+    assert message.state == "wrong"
+    assert "The dtype is int16" in message.text
