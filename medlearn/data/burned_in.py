@@ -4,7 +4,7 @@ import numpy as np
 from pydicom.uid import ExplicitVRLittleEndian
 from scipy import ndimage
 
-from medlearn.data.dicom_slices import stored_values
+from medlearn.data.dicom_pixels import stored_values
 
 # Chosen on 36 CT and MR slices without text (none reported) and 5 ultrasound pictures with text (3 reported).
 _BRIGHT, _FEWEST_LETTERS = 0.8, 5

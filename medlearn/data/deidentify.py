@@ -10,7 +10,7 @@ import pydicom
 from dicomanonymizer import simpledicomanonymizer as profile
 
 from medlearn.data.burned_in import blank_rectangles, find_burned_in_text
-from medlearn.data.dicom_slices import stored_values
+from medlearn.data.dicom_pixels import stored_values
 
 _EDITION = "dicomfields_2026c"  # of the table in PS3.15, Annex E
 _SESSION_KEY = random_secrets.token_hex(16)

@@ -5,6 +5,7 @@ import warnings
 import numpy as np
 import SimpleITK as sitk
 
+from medlearn.data.dicom_pixels import read_values
 from medlearn.data.dicom_slices import (
     DicomSeriesError,
     check_alike,
@@ -12,7 +13,6 @@ from medlearn.data.dicom_slices import (
     choose_series,
     place,
     read_headers,
-    read_values,
 )
 from medlearn.data.dicom_writer import write_dicom_series
 
@@ -45,8 +45,9 @@ def read_dicom_series(folder, *, series_uid=None):
     Raises
     ------
     DicomSeriesError
-        A ValueError that names the file: nothing there, not DICOM, truncated, several series, a missing tag, slices
-        that differ in size, spacing or orientation, two at one position, a gap, or slices off their line.
+        A ValueError that names the file: nothing there, not DICOM, truncated, several series, a missing or damaged tag,
+        slices that differ in patient, modality, size, spacing or orientation, two at one position, a gap, or slices
+        off their line.
 
     Warns
     -----
@@ -86,7 +87,8 @@ def _step(slices):
     """Return the vector in mm from one slice to the next, and check that all slices lie on its line."""
     first, normal = slices[0], slices[0].normal
     if len(slices) == 1:
-        return normal * float(first.header.get("SpacingBetweenSlices") or first.header.get("SliceThickness") or 1.0)
+        thickness = first.header.get("SpacingBetweenSlices") or first.header.get("SliceThickness") or 1.0
+        return normal * abs(float(thickness))  # Spacing Between Slices may be negative
     positions = np.array([piece.position_mm for piece in slices])
     step = (positions[-1] - positions[0]) / (len(slices) - 1)
     off_mm = np.linalg.norm(positions - positions[0] - np.arange(len(slices))[:, None] * step, axis=1)

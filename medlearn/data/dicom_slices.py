@@ -1,23 +1,20 @@
-"""The slices of a DICOM folder: their headers, the faults that make a volume of them wrong, and their pixels."""
+"""The slices of a DICOM folder: their headers, and the faults that make a volume of them wrong."""
 
-import tempfile
+import contextlib
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pydicom
-import SimpleITK as sitk
 from pydicom.errors import InvalidDicomError
-from pydicom.uid import RLELossless
 
-_TAGS = ("SeriesInstanceUID", "ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing")
+_TAGS = ("SeriesInstanceUID", "ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "Rows", "Columns")
 _CT_TAGS = ("RescaleSlope", "RescaleIntercept")
 # Why two slices of one series may lie at one place.
-_TELLTALE_TAGS = ("AcquisitionNumber", "TemporalPositionIdentifier", "EchoTime", "TriggerTime", "ImageType")
-_PIXEL_TAGS = (
-    "SamplesPerPixel", "PhotometricInterpretation", "Rows", "Columns", "BitsAllocated", "BitsStored", "HighBit",
-    "PixelRepresentation", "PixelData",
+_TELLTALE_TAGS = (
+    "AcquisitionNumber", "TemporalPositionIdentifier", "EchoTime", "TriggerTime", "ImageType", "AcquisitionTime",
+    "DiffusionBValue", "ConvolutionKernel", "ContentTime",
 )  # fmt: skip
 _NOT_SLICES = ("RTDOSE", "SEG", "RTSTRUCT", "RTPLAN", "SR", "PR", "KO", "REG")
 
@@ -57,13 +54,14 @@ def read_headers(folder):
     if not folder.is_dir():
         raise DicomSeriesError(f"{folder} is not a folder. Give the folder that holds the slices, not one file.")
     headers, passed_over = [], []
-    for path in sorted(p for p in folder.iterdir() if p.is_file() and not p.name.startswith(".")):
-        header = _read_header(path)
-        is_slice = header is not None and "Rows" in header and header.get("Modality") not in _NOT_SLICES
-        if is_slice:
-            headers.append((path, header))
-        else:
-            passed_over.append(f"{path.name} ({_kind(header)})")
+    for path in _files(folder):
+        with _damage_named(path):
+            header = _read_header(path)
+            if header is not None and "Rows" in header and header.get("Modality") not in _NOT_SLICES:
+                headers.append((path, header))
+            else:
+                _refuse_broken_image(path, header)
+                passed_over.append(f"{path.name} ({_kind(header)})")
     if not headers:
         raise DicomSeriesError(_nothing_found(folder, passed_over))
     if passed_over:
@@ -71,9 +69,34 @@ def read_headers(folder):
     return headers
 
 
+def _files(folder):
+    paths = sorted(p for p in folder.iterdir() if not p.name.startswith("."))
+    for path in paths:
+        if path.is_symlink() and not path.exists():
+            raise DicomSeriesError(
+                f"{path} is a link to a file that is not there. Get the file (git-annex and DataLad: get), or remove"
+                " the link."
+            )
+    return [path for path in paths if path.is_file()]
+
+
+@contextlib.contextmanager
+def _damage_named(path):
+    """Turn what pydicom raises for a damaged header, of many kinds and when a tag is first used, into one error."""
+    try:
+        yield
+    except (DicomSeriesError, OSError):
+        raise
+    except Exception as error:
+        raise DicomSeriesError(
+            f"the header of {path} is damaged: {error}. Compare the file with its source and get it again."
+        ) from error
+
+
 def _read_header(path):
     try:
         header = pydicom.dcmread(path, stop_before_pixels=True)
+        header.get("SeriesInstanceUID"), header.get("SeriesDescription")  # decoded here, where the file is known
     except (InvalidDicomError, EOFError) as error:
         if path.suffix.lower() in (".dcm", ".ima", ".dicom") or path.stat().st_size == 0:
             raise DicomSeriesError(
@@ -84,10 +107,20 @@ def _read_header(path):
     return header
 
 
+def _refuse_broken_image(path, header):
+    if header is not None and "Rows" not in header and (not _class_of(header) or "Image Storage" in _class_of(header)):
+        raise DicomSeriesError(
+            f"{path} has no Rows: its header breaks off ({path.stat().st_size} bytes). Get the file again, or move it"
+            " out of the folder."
+        )
+
+
+def _class_of(header):
+    return str(pydicom.uid.UID(header.get("SOPClassUID") or header.file_meta.get("MediaStorageSOPClassUID", "")).name)
+
+
 def _kind(header):
-    if header is None:
-        return "not DICOM"
-    return header.get("Modality") or header.file_meta.get("MediaStorageSOPClassUID", pydicom.uid.UID("")).name or "?"
+    return "not DICOM" if header is None else header.get("Modality") or _class_of(header)
 
 
 def _nothing_found(folder, passed_over):
@@ -125,18 +158,8 @@ def choose_series(headers, series_uid):
 
 def place(path, header):
     """Return the :class:`Slice` of a header, or say which tag is missing or malformed."""
-    needed = _TAGS + (_CT_TAGS if header.get("Modality") == "CT" else ())
-    missing = [tag for tag in needed if header.get(tag) in (None, "") or header[tag].is_empty]
-    if missing:
-        raise DicomSeriesError(
-            f"{path} has no {', '.join(missing)}: without it nobody can tell where the voxels are or what they"
-            " mean. Ask for the original files; do not guess."
-        )
-    if int(header.get("NumberOfFrames") or 1) != 1 or int(header.get("SamplesPerPixel") or 1) != 1:
-        raise DicomSeriesError(
-            f"{path} has {header.get('NumberOfFrames') or 1} frame(s) with {header.get('SamplesPerPixel') or 1}"
-            " value(s) per pixel; expected one slice with one value per pixel. Try sitk.ReadImage on the file."
-        )
+    with _damage_named(path):
+        _check_tags(path, header)
     position = _numbers(path, header, "ImagePositionPatient", 3)
     orientation = _numbers(path, header, "ImageOrientationPatient", 6)
     if (_numbers(path, header, "PixelSpacing", 2) <= 0).any():
@@ -150,15 +173,42 @@ def place(path, header):
     return Slice(path, header, position, row_step, column_step)
 
 
+def _check_tags(path, header):
+    frames, samples = (int(header.get(tag) or 1) for tag in ("NumberOfFrames", "SamplesPerPixel"))
+    if (frames, samples) != (1, 1):
+        raise DicomSeriesError(
+            f"{path} has {frames} frame(s) with {samples} value(s) per pixel; expected one slice with one value per"
+            " pixel. Try sitk.ReadImage on the file."
+        )
+    needed = _TAGS + (_CT_TAGS if header.get("Modality") == "CT" else ())
+    missing = [tag for tag in needed if header.get(tag) in (None, "") or header[tag].is_empty]
+    if missing:
+        raise DicomSeriesError(
+            f"{path} has no {', '.join(missing)}: without it nobody can tell where the voxels are or what they"
+            " mean. Ask for the original files; do not guess."
+        )
+    for tag in _CT_TAGS:
+        if header.get(tag) not in (None, ""):
+            _numbers(path, header, tag, 1)
+
+
 def _numbers(path, header, tag, count):
-    values = np.atleast_1d(np.array(header[tag].value, dtype=float))
+    try:
+        values = np.atleast_1d(np.array(header[tag].value, dtype=float))
+    except (TypeError, ValueError):
+        values = np.array([])
     if values.shape != (count,) or not np.isfinite(values).all():
-        raise DicomSeriesError(f"{path} has {tag} {values.tolist()}; expected {count} numbers.")
+        raise DicomSeriesError(f"{path} has {tag} {header[tag].value!r}; expected {count} number{'s' * (count > 1)}.")
     return values
 
 
 def check_alike(slices):
-    """Refuse slices that differ in size, pixel spacing or orientation; name the odd one out."""
+    """Refuse slices that differ in patient, modality, size, pixel spacing or orientation; name the odd one out."""
+    for tag in ("PatientID", "Modality"):
+        first_with = {str(piece.header.get(tag, "")): piece.path for piece in reversed(slices)}
+        if len(first_with) > 1:  # the values are not shown: they may be a patient's
+            names = _few([path.name for path in first_with.values()])
+            raise DicomSeriesError(f"the slices differ in {tag}: {names} are not of one scan; keep each in its folder.")
     for what, value, tolerance in (
         ("Rows and Columns", lambda s: (s.header.Rows, s.header.Columns), 0),
         ("PixelSpacing (x, y, mm)", lambda s: s.spacing_mm, 2e-3),
@@ -210,52 +260,3 @@ def _gap_message(slices, depths_mm, steps, step, uneven):
         + "; a volume with even spacing would put every voxel beyond in the wrong place."
         " Get the missing files, or read the slices one at a time."
     )  # fmt: skip
-
-
-def read_values(piece):
-    """Return the rescaled values of one slice, float64 of shape (rows, columns), and the mask of its padding."""
-    dataset = pydicom.dcmread(piece.path)
-    if "PixelData" not in dataset:
-        raise DicomSeriesError(f"{piece.path} has no pixel data: only its header arrived. Get the file again.")
-    try:
-        stored = stored_values(dataset)
-    except Exception as error:  # each codec has its own exceptions; all mean that this file cannot be read
-        syntax = dataset.file_meta.get("TransferSyntaxUID", pydicom.uid.UID("")).name
-        reason = str(error).splitlines()[-1]
-        raise DicomSeriesError(
-            f"the pixel data of {piece.path} ({syntax}) cannot be read: {reason}."
-            " Perhaps a download broke off: compare the size with the source and get the file again."
-        ) from error
-    if stored.shape != (dataset.Rows, dataset.Columns):
-        raise DicomSeriesError(
-            f"{piece.path} decodes to {stored.shape}, but its header says {dataset.Rows} x {dataset.Columns}."
-        )
-    values = pydicom.pixels.apply_modality_lut(stored, dataset).astype(np.float64)
-    return values, _is_padding(stored, dataset)
-
-
-def stored_values(dataset):
-    """Return the pixels as the file stores them, decoded but not rescaled."""
-    syntax = dataset.file_meta.TransferSyntaxUID
-    if not syntax.is_compressed or syntax == RLELossless:
-        return dataset.pixel_array  # pydicom notices truncated data; GDCM fills it up with whatever is there
-    bare = pydicom.Dataset()  # pixels only, so that GDCM returns stored values and applies no rescale of its own
-    for tag in _PIXEL_TAGS:
-        bare[tag] = dataset[tag]
-    bare.SOPClassUID, bare.SOPInstanceUID = pydicom.uid.SecondaryCaptureImageStorage, pydicom.uid.generate_uid()
-    bare.file_meta = pydicom.dataset.FileMetaDataset()
-    bare.file_meta.TransferSyntaxUID = syntax
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, "bare.dcm")
-        bare.save_as(path, enforce_file_format=True)
-        return sitk.GetArrayFromImage(sitk.ReadImage(str(path), imageIO="GDCMImageIO"))[0]
-
-
-def _is_padding(stored, dataset):
-    if "PixelPaddingValue" not in dataset:
-        return np.zeros(stored.shape, dtype=bool)
-    bits = int(dataset.BitsAllocated)
-    limits = [int(dataset.PixelPaddingValue), int(dataset.get("PixelPaddingRangeLimit", dataset.PixelPaddingValue))]
-    if dataset.PixelRepresentation == 1:  # some files give a signed value as if it were unsigned
-        limits = [value - 2**bits if value >= 2 ** (bits - 1) else value for value in limits]
-    return (stored >= min(limits)) & (stored <= max(limits))

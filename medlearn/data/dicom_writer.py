@@ -29,8 +29,8 @@ def write_dicom_series(
         For the header.
     modality : {"CT", "MR"}
     seed : int
-        Shuffles the file names. UIDs derive from the seed, the patient and the voxels: the same call writes the same
-        files, another volume gets other UIDs.
+        Shuffles the file names. UIDs derive from the seed, the patient, the voxels and their places: the same call
+        writes the same files, another volume gets other UIDs.
 
     Returns
     -------
@@ -61,9 +61,10 @@ def write_dicom_series(
     template.PatientName, template.PatientID = patient_name, patient_id
     template.SeriesDescription = series_description
     content = hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest()
-    template.StudyInstanceUID = generate_uid(entropy_srcs=[patient_id, str(seed), "study"])
-    template.FrameOfReferenceUID = generate_uid(entropy_srcs=[patient_id, str(seed), "frame"])
-    template.SeriesInstanceUID = generate_uid(entropy_srcs=[patient_id, str(seed), modality, content])
+    grid = (image.GetSpacing(), image.GetOrigin(), image.GetDirection())
+    template.StudyInstanceUID = _uid(patient_id, seed, "study")
+    template.FrameOfReferenceUID = _uid(patient_id, seed, "frame")
+    template.SeriesInstanceUID = _uid(patient_id, seed, modality, content, grid)
     folder.mkdir(parents=True, exist_ok=True)
     paths = [folder / f"IM{number:04d}.dcm" for number in _shuffled(len(stored), seed)]
     for index, path in enumerate(paths):
@@ -87,6 +88,10 @@ def _check_writable(image, folder, modality):
         )
     if folder.is_dir() and any(folder.glob("*.dcm")):
         raise ValueError(f"{folder} already holds .dcm files; give an empty folder, so that two series do not mix.")
+
+
+def _uid(*parts):
+    return generate_uid(entropy_srcs=[repr(parts)])  # one text: the parts of a list would run into one another
 
 
 def _shuffled(count, seed):
@@ -149,7 +154,7 @@ def _write_slice(template, image, stored, index, path):
     dataset = pydicom.Dataset(template)
     dataset.file_meta = pydicom.dataset.FileMetaDataset()
     dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    dataset.SOPInstanceUID = generate_uid(entropy_srcs=[template.SeriesInstanceUID, str(index)])
+    dataset.SOPInstanceUID = _uid(str(template.SeriesInstanceUID), index)
     dataset.InstanceNumber = int(path.stem[2:])
     position = image.TransformIndexToPhysicalPoint((0, 0, index))
     dataset.ImagePositionPatient = [format_number_as_ds(value) for value in position]

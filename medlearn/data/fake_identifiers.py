@@ -8,7 +8,7 @@ import pydicom
 from PIL import Image, ImageDraw
 
 from medlearn.data.burned_in import set_pixels
-from medlearn.data.dicom_slices import stored_values
+from medlearn.data.dicom_pixels import stored_values
 
 _FIRST = ("Testa", "Fakir", "Mocka", "Dummie", "Sampla")
 _LAST = ("Nobody", "Notreal", "Pretend", "Madeup", "Example")

@@ -14,7 +14,8 @@ from pydicom.data import get_testdata_file
 
 from medlearn.data.catalogue import Card, card
 from medlearn.data.dicom import read_dicom_series
-from medlearn.data.dicom_slices import choose_series, place, read_headers, read_values
+from medlearn.data.dicom_pixels import read_values
+from medlearn.data.dicom_slices import choose_series, place, read_headers
 from medlearn.data.download import fetch
 from medlearn.data.nifti import read_nifti
 from medlearn.geometry import resample

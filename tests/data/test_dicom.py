@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from pydicom.data import get_testdata_file
 
 from medlearn.data.dicom import DicomSeriesError, read_dicom_series, write_dicom_series
-from medlearn.data.dicom_slices import _is_padding, place, read_values, stored_values
+from medlearn.data.dicom_pixels import _is_padding, read_values, stored_values
+from medlearn.data.dicom_slices import place
 from medlearn.geometry import Geometry, voxel_to_world
 
 CACHE = Path(os.environ.get("MEDLEARN_DATA", "/nowhere"))
@@ -167,6 +168,13 @@ def test_padding_range_and_a_signed_padding_value_written_as_unsigned():
     assert np.argwhere(_is_padding(stored, dataset)).tolist() == [[5, 6], [7, 8]]
 
 
+def test_a_negative_padding_value_of_unsigned_pixels():
+    dataset = pydicom.Dataset()
+    dataset.BitsAllocated, dataset.PixelRepresentation = 16, 0
+    dataset.add_new("PixelPaddingValue", "SS", -2000)  # as unsigned 16 bits: 65536 - 2000
+    assert _is_padding(np.array([0, 63536], np.uint16), dataset).tolist() == [False, True]
+
+
 def test_a_missing_slice_is_named_with_its_neighbours(series):
     folder, paths = series
     paths[2].unlink()
@@ -230,6 +238,10 @@ def test_two_series_are_listed_and_one_can_be_chosen(tmp_path):
         ({"NumberOfFrames": 3}, r"has 3 frame\(s\)"),
         ({"SamplesPerPixel": 3}, r"with 3 value\(s\) per pixel"),
         ({"PixelData": None}, "has no pixel data"),
+        ({"Columns": None}, "has no Columns"),
+        ({"Rows": None}, "has no Rows: its header breaks off"),
+        ({"PatientID": "SIM-0002"}, "differ in PatientID: "),
+        ({"Modality": "MR"}, "differ in Modality: "),
         ({"ImagePositionPatient": [-10, 26, -295.5]}, "mm off the line of evenly spaced slices"),
     ],
 )
@@ -239,6 +251,78 @@ def test_one_bad_header_is_named(series, tags, message):
     with pytest.raises(DicomSeriesError, match=message) as error:
         read_dicom_series(folder)
     assert paths[2].name in str(error.value)
+
+
+@pytest.mark.parametrize("length", [140, 154, 200, 400, 700, 950])
+def test_a_header_that_breaks_off_is_named_at_the_end_of_the_volume_too(series, length):
+    folder, paths = series
+    paths[5].write_bytes(paths[5].read_bytes()[:length])  # no gap: without it, the volume would be one slice shorter
+    with pytest.raises(DicomSeriesError, match=paths[5].name):
+        read_dicom_series(folder)
+
+
+@pytest.mark.parametrize(
+    ("tag", "text", "message"),
+    [
+        ("PixelSpacing", b"a\\b ", r"PixelSpacing \['a', 'b'\]; expected 2 number"),
+        ("ImagePositionPatient", b"1\\2\\x ", "ImagePositionPatient .*expected 3 number"),
+        ("RescaleSlope", b"abc ", "RescaleSlope 'abc'; expected 1 number"),
+        ("RescaleIntercept", b"1\\2 ", r"RescaleIntercept \['?1.*expected 1 number"),
+        ("Rows", b"abc", "header of .* is damaged"),
+    ],
+)
+def test_a_tag_that_is_no_number_is_named(series, tag, text, message):
+    folder, paths = series
+    dataset = pydicom.dcmread(paths[2])
+    number = pydicom.datadict.tag_for_keyword(tag)
+    raw = pydicom.dataelem.RawDataElement(number, dataset[tag].VR, len(text), text, 0, False, True)
+    dataset._dict[number] = raw
+    dataset.save_as(paths[2])
+    with pytest.raises(DicomSeriesError, match=message) as error:
+        read_dicom_series(folder)
+    assert paths[2].name in str(error.value)
+
+
+def test_an_unknown_kind_of_value_is_named(series):
+    folder, paths = series
+    data = paths[2].read_bytes()
+    place = data.index(b"\x28\x00\x53\x10DS")  # Rescale Slope, as it stands in the file
+    paths[2].write_bytes(data[: place + 4] + b"QQ" + data[place + 6 :])
+    with pytest.raises(DicomSeriesError, match=rf"header of .*{paths[2].name} is damaged"):
+        read_dicom_series(folder)
+
+
+def test_a_link_to_nothing_is_named(series):
+    folder, paths = series
+    paths[5].unlink()
+    paths[5].symlink_to(folder / "not_yet_fetched")
+    with pytest.raises(DicomSeriesError, match=rf"{paths[5].name} is a link to a file that is not there"):
+        read_dicom_series(folder)
+
+
+def test_links_to_slices_and_unicode_names_are_read(series, tmp_path):
+    _, paths = series
+    links = tmp_path / "Schädel 頭"
+    links.mkdir()
+    for path in paths:
+        (links / f"é{path.name}").symlink_to(path)
+    assert_same_volume(read_dicom_series(links), volume())
+
+
+def test_phases_that_differ_in_time_only_are_no_copies(series):
+    folder, paths = series
+    for path in paths:
+        dataset = pydicom.dcmread(path)
+        dataset.AcquisitionTime, dataset.SOPInstanceUID = "100500", pydicom.uid.generate_uid()
+        dataset.save_as(folder / f"later{path.name}")
+    with pytest.raises(DicomSeriesError, match="differ in AcquisitionTime"):
+        read_dicom_series(folder)
+
+
+def test_frames_and_colours_are_named_before_missing_positions(tmp_path):
+    shutil.copy(get_testdata_file("examples_ybr_color.dcm"), tmp_path)
+    with pytest.raises(DicomSeriesError, match=r"has 30 frame\(s\) with 3 value\(s\) per pixel"):
+        read_dicom_series(tmp_path)
 
 
 def test_truncated_pixel_data_is_named(series):
@@ -305,6 +389,15 @@ def test_one_slice_takes_its_thickness_from_the_header(series):
     assert read_dicom_series(folder).GetSpacing() == pytest.approx((0.7, 0.8, 2.5))
 
 
+def test_one_slice_with_a_negative_spacing_between_slices_is_not_mirrored(series):
+    folder, paths = series
+    for path in paths[1:]:
+        path.unlink()
+    edit(paths[0], SpacingBetweenSlices=-3)  # DICOM allows it in nuclear medicine: it says the order, not the normal
+    image = read_dicom_series(folder)
+    assert image.GetSpacing()[2] == pytest.approx(3) and image.GetDirection()[8] == 1
+
+
 COMPRESSED = {
     "MR_small_jp2klossless.dcm": "JPEG 2000 lossless",
     "MR_small_jpeg_ls_lossless.dcm": "JPEG-LS",
@@ -368,6 +461,20 @@ def test_writing_twice_gives_the_same_bytes_and_other_voxels_other_uids(tmp_path
     other = write_dicom_series(volume(seed=9), tmp_path / "c", seed=3)
     assert pydicom.dcmread(other[0]).SeriesInstanceUID != pydicom.dcmread(first[0]).SeriesInstanceUID
     assert pydicom.dcmread(other[0]).StudyInstanceUID == pydicom.dcmread(first[0]).StudyInstanceUID
+
+
+def test_two_patients_and_two_geometries_never_share_a_uid(tmp_path):
+    def first(name, image, **options):
+        return pydicom.dcmread(write_dicom_series(image, tmp_path / name, **options)[0])
+
+    # Written one after the other, both patients and seeds read SIM-110.
+    one, other = first("a", volume(), patient_id="SIM-1", seed=10), first("b", volume(), patient_id="SIM-11", seed=0)
+    for tag in ("StudyInstanceUID", "FrameOfReferenceUID", "SeriesInstanceUID", "SOPInstanceUID"):
+        assert one[tag].value != other[tag].value, tag
+    wide = volume()
+    wide.SetSpacing([2, 2, 2])
+    thin, wide = first("c", volume()), first("d", wide)
+    assert thin.SeriesInstanceUID != wide.SeriesInstanceUID and thin.SOPInstanceUID != wide.SOPInstanceUID
 
 
 @pytest.mark.parametrize("count", [2, 3, 4])
