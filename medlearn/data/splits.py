@@ -30,8 +30,8 @@ def split_by_patient(patients, *, fractions=(0.7, 0.15, 0.15), seed=0, labels=No
     Raises
     ------
     ValueError
-        If a patient is missing (None, NaN, empty), the lengths differ, the fractions are not positive or do not add up
-        to 1, or there are fewer patients than groups.
+        If a patient or a label is missing (None, NaN, empty), a patient stands as a number and as a text, the lengths
+        differ, the fractions are not positive or do not add up to 1, or there are fewer patients than groups.
 
     Examples
     --------
@@ -53,7 +53,10 @@ def split_by_patient(patients, *, fractions=(0.7, 0.15, 0.15), seed=0, labels=No
     rng = np.random.default_rng(seed)
     order = np.concatenate([rng.permutation(stratum) for stratum in strata])
     group_of_patient = np.empty(len(names), dtype=int)
-    group_of_patient[order] = _deal(len(names), fractions)
+    dealt = _deal(len(names), fractions)
+    if labels is not None:  # turned round, so that a label with one patient is not in the same group for every seed
+        dealt = np.roll(dealt, rng.integers(len(names)))
+    group_of_patient[order] = dealt
     group_of_item = group_of_patient[of_item]
     return tuple(np.flatnonzero(group_of_item == group) for group in range(len(fractions)))
 
@@ -70,7 +73,7 @@ def assert_no_patient_overlap(*groups_of_patients):
     ------
     ValueError
         If patients are shared; it names them and says how to mend the split. Also for fewer than two groups, and for a
-        missing patient.
+        missing patient, and for one that stands as a number in one place and as a text in another.
 
     Examples
     --------
@@ -83,6 +86,7 @@ def assert_no_patient_overlap(*groups_of_patients):
     if len(groups_of_patients) < 2:
         raise ValueError("expected two groups or more; call assert_no_patient_overlap(training, test).")
     sets = [set(_checked_patients(group)[0]) for group in groups_of_patients]
+    _check_types(set().union(*sets))
     for first in range(len(sets)):
         for second in range(first + 1, len(sets)):
             shared = sorted(sets[first] & sets[second], key=str)
@@ -111,6 +115,10 @@ def _checked_patients(patients):
     """Return the distinct patients, sorted, and for each item the index of its patient."""
     if isinstance(patients, str):
         raise ValueError(f"patients must be a sequence, one for each item, got the text {patients!r}.")
+    if getattr(patients, "ndim", 1) != 1:
+        raise ValueError(
+            f"patients must be a sequence, got shape {patients.shape}; pass one column, as table['patient']."
+        )
     patients = list(patients)
     if not patients:
         raise ValueError("patients is empty; expected the patient of every item.")
@@ -120,9 +128,29 @@ def _checked_patients(patients):
             f"{len(missing)} item(s) have no patient (None, NaN or empty), the first at index {missing[0]}. An item of"
             " an unknown patient may be on both sides: find out whose it is, or leave it out."
         )
-    names = sorted(set(patients), key=lambda patient: (str(patient), str(type(patient))))
+    try:
+        distinct = set(patients)
+    except TypeError as error:
+        raise ValueError(f"patients must be names or numbers, one for each item: {error}.") from error
+    _check_types(distinct)
+    names = sorted(distinct, key=str)
     place = {name: index for index, name in enumerate(names)}
     return names, np.array([place[patient] for patient in patients])
+
+
+def _check_types(names):
+    """Refuse 7 beside "7": they would count as two patients, and an overlap would not be seen."""
+    seen = {}
+    for name in names:
+        text = name.decode(errors="replace") if isinstance(name, bytes) else str(name)
+        number = isinstance(name, (float, np.floating)) and float(name).is_integer()
+        other = seen.setdefault(str(int(name)) if number else text, name)
+        if other is not name:
+            first, second = sorted((type(other).__name__, type(name).__name__))
+            raise ValueError(
+                f"the patient {text} stands as {first} and as {second}. Write every patient in the same type, such as"
+                " str(patient)."
+            )
 
 
 def _is_missing(patient):
@@ -138,6 +166,12 @@ def _strata(of_item, count, labels):
     labels = np.asarray(labels)
     if labels.shape != of_item.shape:
         raise ValueError(f"labels must have one label per item: {of_item.size} items, labels of shape {labels.shape}.")
+    missing = [index for index, label in enumerate(labels.tolist()) if _is_missing(label)]
+    if missing:
+        raise ValueError(
+            f"{len(missing)} item(s) have no label (None, NaN or empty), the first at index {missing[0]}. Leave these"
+            " items out, or give them a label of their own."
+        )
     votes = [Counter() for _ in range(count)]
     for patient, label in zip(of_item, labels.tolist(), strict=True):
         votes[patient][label] += 1

@@ -59,6 +59,14 @@ def test_fractions_are_of_patients():
     assert [len(group) for group in groups] == [10, 10]
 
 
+def test_the_only_patient_of_a_label_can_land_in_every_group():
+    labels = [0] * 19 + [1]
+    landed = [[19 in group for group in split_by_patient(range(20), seed=s, labels=labels)] for s in range(100)]
+    # 0.7, 0.15, 0.15 of 20 patients are 14, 3, 3: in 100 splits about 70, 15, 15; 4 standard deviations are 18, 14, 14.
+    for count, expected, margin in zip(np.sum(landed, axis=0), (70, 15, 15), (18, 14, 14), strict=True):
+        assert abs(count - expected) <= margin
+
+
 @quick
 @given(st.integers(2, 500), st.lists(st.floats(0.01, 1), min_size=2, max_size=5))
 def test_sizes_are_nearest_to_the_fractions(count, weights):
@@ -126,6 +134,13 @@ def test_a_patient_with_both_labels_counts_by_the_most_frequent():
         (["a", "b", "c"], {"fractions": (np.nan, 0.5)}, "must be positive"),
         (["a", "b", "c"], {"fractions": (1.0,)}, "two numbers or more"),
         (["a", "b", "c"], {"labels": [1, 0]}, "one label per item: 3 items"),
+        (["a", "b", "c"], {"labels": [1, np.nan, 0]}, r"1 item\(s\) have no label .*index 1"),
+        (["a", "b", "c"], {"labels": ["x", "y", None]}, r"1 item\(s\) have no label .*index 2"),
+        (["a", "b", "c"], {"labels": pandas.Series([pandas.NA, 1, 0], dtype="Int64")}, "have no label .*index 0"),
+        (pandas.DataFrame({"patient": [1, 2], "age": [3, 4]}), {}, r"got shape \(2, 2\).*one column"),
+        (np.array([["a"], ["b"], ["c"]]), {}, r"got shape \(3, 1\)"),
+        ([["a"], ["b"], ["c"]], {}, "must be names or numbers"),
+        ([7, "7", 8, 9], {}, r"7 stands as int and as str"),
     ],
 )
 def test_split_by_patient_refuses(patients, options, message):
@@ -146,6 +161,15 @@ def test_overlap_of_many_names_ten():
 def test_overlap_compares_numpy_and_python_values():
     with pytest.raises(ValueError, match="1 patient is in groups 0 and 1: 5"):
         assert_no_patient_overlap(np.array([5, 6]), [5])
+
+
+@pytest.mark.parametrize(
+    ("first", "second"), [([5], ["5"]), ([b"ann"], ["ann"]), ([5.0], ["5"]), (["5"], [np.int64(5)])]
+)
+def test_overlap_refuses_numbers_beside_texts(first, second):
+    # Two files read in two ways: the comparison would find no patient in common, whoever they are.
+    with pytest.raises(ValueError, match=r"stands as \w+ and as \w+.*same type"):
+        assert_no_patient_overlap(first, second)
 
 
 def test_overlap_needs_two_groups_and_known_patients():
