@@ -19,6 +19,8 @@ from medlearn.data.catalogue import is_plain_path
 MAX_MEMBERS = 100_000
 CHUNK = 1 << 20
 HEADERS_BYTES = 16 << 20  # of a tar archive, beside 4 KiB for each member
+PACKED = ((b"\x1f\x8b", gzip.open), (b"BZh", bz2.open), (b"\xfd7zXZ\0", lzma.open))
+LONGEST_PATH, LONGEST_NAME = 1000, 255  # what disks take, in bytes
 DAMAGED = (tarfile.TarError, zipfile.BadZipFile, EOFError, zlib.error, lzma.LZMAError)
 
 
@@ -87,10 +89,22 @@ def unpack(archive, folder, *, max_bytes=2 * 1024**3):
 
 
 def _unpack_members(archive, destination):
-    if zipfile.is_zipfile(archive):
+    if not _is_tar(archive) and zipfile.is_zipfile(archive):  # which also finds a zip archive at the end of a tar
         _unpack_zip(archive, destination)
     else:
         _unpack_tar(archive, destination)
+
+
+def _is_tar(archive):
+    with open(archive, "rb") as stream:
+        start = stream.read(tarfile.BLOCKSIZE)
+    if start.startswith(tuple(magic for magic, _ in PACKED)):
+        return True
+    try:
+        tarfile.TarInfo.frombuf(start, "utf-8", "surrogateescape")
+    except tarfile.HeaderError:
+        return False
+    return True
 
 
 class _Destination:
@@ -134,6 +148,8 @@ class _Destination:
         name = name.removeprefix("./")
         if not is_plain_path(name):
             raise UnsafeArchive(f"{name!r} is not a path inside the folder. Do not use this archive.")
+        if len(os.fsencode(name)) > LONGEST_PATH or max(len(os.fsencode(p)) for p in name.split("/")) > LONGEST_NAME:
+            raise UnsafeArchive(f"{name[:60]!r}... is too long for a path. Unpack the archive by hand.")
         parts = _same_on_every_disk(name).split("/")
         parents = {"/".join(parts[:end]) for end in range(1, len(parts))}
         key = "/".join(parts)
@@ -162,7 +178,7 @@ def _unpack_zip(archive, destination):
                 raise UnsafeArchive(f"{name!r} is encrypted. Unpack the archive by hand, with its password.")
             if mode not in (0, stat.S_IFREG, stat.S_IFDIR):
                 raise UnsafeArchive(f"{name!r} is a link or a device. Do not use this archive.")
-            if member.is_dir():
+            if name.endswith("/"):
                 destination.add_folder(name)
                 continue
             with _unsupported_is_damaged(name), source.open(member) as stream:
@@ -196,12 +212,14 @@ def _unpack_tar(archive, destination):
                     destination.add_file(member.name, member.size, source.extractfile(member))
                 else:
                     raise UnsafeArchive(f"{member.name!r} is a link or a device. Do not use this archive.")
+        while stream.read(CHUNK):  # to the end: the checksum of a packed archive stands there
+            pass
 
 
 def _opened(archive):
     with open(archive, "rb") as stream:
         start = stream.read(6)
-    for magic, opener in ((b"\x1f\x8b", gzip.open), (b"BZh", bz2.open), (b"\xfd7zXZ\0", lzma.open)):
+    for magic, opener in PACKED:
         if start.startswith(magic):
             return opener(archive, "rb")
     return open(archive, "rb")

@@ -61,7 +61,8 @@ def is_plain_path(path):
     """
     windows = PureWindowsPath(path)
     parts = path.split("/")
-    return not (windows.drive or windows.root or "\\" in path or "\0" in path or {"", ".", ".."} & set(parts))
+    dots = any(not part.strip(". ") for part in parts)  # "", "." and ".."; Windows takes ".. " for ".." too
+    return not (windows.drive or windows.root or "\\" in path or "\0" in path or dots)
 
 
 @dataclass(frozen=True)

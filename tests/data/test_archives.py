@@ -87,6 +87,7 @@ def test_unpack_gives_plain_permissions(tmp_path):
 
 
 OUTSIDE = ["../evil", "scans/../../evil", "/tmp/evil", "C:/evil", "C:evil", "..\\evil", "\\evil", "a//b", "a/./b", ".."]
+OUTSIDE += [".. /evil", "a/.../evil"]  # Windows cuts dots and spaces off the end of a name
 
 
 @pytest.mark.parametrize("name", OUTSIDE)
@@ -104,6 +105,38 @@ def test_unpack_refuses_a_zip_name_with_a_nul(tmp_path):
     archive = write_zip(tmp_path / "all.zip", [("goodXevil", b"x")])
     archive.write_bytes(archive.read_bytes().replace(b"goodXevil", b"good\0evil"))
     refuse(archive, tmp_path / "out", "is not a path inside")
+
+
+@pytest.mark.parametrize("name", ["", "\0"])
+def test_unpack_refuses_a_zip_name_that_is_none(tmp_path, name):
+    member = zipfile.ZipInfo("X")
+    member.filename = name
+    refuse(write_zip(tmp_path / "all.zip", [(member, b"x")]), tmp_path / "out", "is not a path")
+
+
+def test_unpack_of_a_tar_with_a_zip_in_it_gives_the_zip(tmp_path):
+    # zipfile.is_zipfile looks at the end, and finds the inner archive.
+    inner = write_zip(tmp_path / "inner.zip", [("x", b"x")]).read_bytes()
+    archive = write_tar(tmp_path / "all.tar", [tar_member("note.txt", b"two"), tar_member("inner.zip", inner)])
+    assert contents(unpack(archive, tmp_path / "out")) == {"note.txt": b"two", "inner.zip": inner}
+
+
+@pytest.mark.parametrize("cut", [1, 4, 8])
+def test_unpack_checks_the_end_of_a_packed_tar(tmp_path, cut):
+    archive = write_good(tmp_path / "all.tar.gz")
+    archive.write_bytes(archive.read_bytes()[:-cut])  # all members are whole, but the checksum behind them is not
+    with pytest.raises(ValueError, match=r"all\.tar\.gz is damaged"):
+        unpack(archive, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_unpack_finds_a_changed_byte_in_a_packed_tar(tmp_path):
+    with gzip.GzipFile(tmp_path / "all.tar.gz", "wb", compresslevel=0) as stream:  # stored: the byte stands as it is
+        stream.write(write_good(tmp_path / "all.tar").read_bytes())
+    data = (tmp_path / "all.tar.gz").read_bytes()
+    (tmp_path / "all.tar.gz").write_bytes(data.replace(b"two patients", b"ten patients"))
+    with pytest.raises(ValueError, match="damaged: CRC check failed"):
+        unpack(tmp_path / "all.tar.gz", tmp_path / "out")
 
 
 @pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.CHRTYPE, tarfile.BLKTYPE, tarfile.FIFOTYPE])
@@ -139,6 +172,12 @@ def test_unpack_refuses_two_zip_members_of_one_name(tmp_path):
     archive = write_zip(tmp_path / "all.zip", [("aaaa", b"1"), ("bbbb", b"2")])
     archive.write_bytes(archive.read_bytes().replace(b"bbbb", b"aaaa"))
     refuse(archive, tmp_path / "out", "'aaaa' stands twice")
+
+
+@pytest.mark.parametrize("write", [write_zip, lambda path, members: write_tar(path, [tar_member(*m) for m in members])])
+def test_unpack_refuses_names_that_no_disk_takes(tmp_path, write):
+    for name in ("a" * 300, "é" * 150, "a/" * 2000 + "b"):
+        refuse(write(tmp_path / "long", [(name, b"x")]), tmp_path / "out", "is too long for a path")
 
 
 @pytest.mark.parametrize("write", [write_zip, lambda path, members: write_tar(path, [tar_member(*m) for m in members])])
