@@ -4,6 +4,7 @@ Exit codes: 0 all is well, 1 there is a problem, 2 the command was wrong, 130 in
 """
 
 import argparse
+import io
 import os
 import sys
 
@@ -30,10 +31,12 @@ def main(arguments=None):
     """
     from medlearn.data.cache import DataUnavailable
 
+    _take_any_sign()
     options = _parser().parse_args(arguments)
     try:
         code = options.run(options)
-        sys.stdout.flush()
+        if sys.stdout is not None:  # as it is where the output is closed
+            sys.stdout.flush()
         return code
     except DataUnavailable as error:
         return _complain(error, 1)
@@ -42,8 +45,26 @@ def main(arguments=None):
     except KeyboardInterrupt:
         return _complain("interrupted; what has arrived is kept, and the same command goes on from there.", 130)
     except BrokenPipeError:  # the reader has gone, as in `medlearn data list | head -1`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()
         return 1
+    except OSError as error:  # a folder that may not be looked into, output onto a full disk
+        _complain(error, 1)
+        try:
+            sys.stdout.flush()
+        except OSError:
+            _drop_output()
+        return 1
+
+
+def _take_any_sign():
+    """Print a question mark for a sign that the terminal does not have, instead of failing."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
+
+
+def _drop_output():
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _complain(error, code):

@@ -27,9 +27,7 @@ def little(tmp_path, monkeypatch):
     """A catalogue of one set on the loopback address, and an empty cache; gives the folder of the set."""
     served = tmp_path / "served"
     served.mkdir()
-    server = http.server.ThreadingHTTPServer(
-        ("127.0.0.1", 0), functools.partial(QuietHandler, directory=str(served))
-    )
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(QuietHandler, directory=str(served)))
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
     facts = {"title": "Little set", "people": 2, "items": "2 files", "licence": "CC0-1.0", "licence_url": "", "doi": ""}
@@ -196,6 +194,49 @@ def test_reader_that_goes_away_causes_no_traceback():
     assert client.stderr.read() == b""
     client.stderr.close()
     assert client.wait() in (0, 1)
+
+
+def command(*arguments, **options):
+    return subprocess.run(
+        [sys.executable, "-m", "medlearn.cli", *arguments], stderr=subprocess.PIPE, text=True, **options
+    )
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252", "latin-1"])
+def test_a_terminal_without_the_signs_gets_question_marks(encoding, tmp_path):
+    environment = os.environ | {"PYTHONIOENCODING": encoding, "MEDLEARN_HOME": str(tmp_path)}
+    done = command("progress", stdout=subprocess.PIPE, env=environment)
+    assert (done.returncode, done.stderr) == (0, "") and "?" in done.stdout
+
+
+def test_a_home_of_nobody_in_medlearn_data_is_named(tmp_path):
+    done = command("data", "where", stdout=subprocess.PIPE, env=os.environ | {"MEDLEARN_DATA": "~nobody-here/scans"})
+    assert done.returncode == 2 and done.stdout == ""
+    assert done.stderr.startswith("medlearn: MEDLEARN_DATA is '~nobody-here/scans'") and "Traceback" not in done.stderr
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full, which Linux has")
+def test_output_onto_a_full_disk_is_one_line_and_exit_code_1():
+    with open("/dev/full", "w") as full:
+        done = command("data", "list", stdout=full)
+    assert done.returncode == 1 and done.stderr.startswith("medlearn: ") and "No space left" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs sh")
+def test_without_any_output_the_exit_code_is_kept():
+    line = 'exec "$0" -m medlearn.cli data where >&-'
+    done = subprocess.run(["sh", "-c", line, sys.executable], stderr=subprocess.PIPE, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_folder_that_cannot_be_looked_into_is_one_line(little, capsys, monkeypatch):
+    def refuse(card):
+        raise PermissionError(13, "Permission denied", "/data/little")
+
+    monkeypatch.setattr("medlearn.data.cache.verify", refuse)
+    code, _, err = run("data", "verify", "little", capsys=capsys)
+    assert code == 1 and err == "medlearn: [Errno 13] Permission denied: '/data/little'\n"
 
 
 def test_command_as_a_process_gives_its_exit_code(tmp_path):

@@ -24,10 +24,20 @@ def cache_folder():
     -------
     pathlib.Path
         Absolute. It may not exist yet.
+
+    Raises
+    ------
+    ValueError
+        If ``MEDLEARN_DATA`` begins with the home folder of someone who is not known here.
     """
     chosen = os.environ.get("MEDLEARN_DATA", "").strip()
     if chosen:
-        return Path(chosen).expanduser().absolute()
+        try:
+            return Path(chosen).expanduser().absolute()
+        except RuntimeError as error:
+            raise ValueError(
+                f"MEDLEARN_DATA is {chosen!r}, and its home folder is not known here. Write the whole path, from /."
+            ) from error
     import platformdirs
 
     return platformdirs.user_cache_path("medlearn", appauthor=False) / "data"

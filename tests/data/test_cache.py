@@ -33,6 +33,11 @@ def test_cache_folder_is_the_one_of_the_environment_or_the_users_own(monkeypatch
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MEDLEARN_DATA", "scans")
     assert cache_folder() == tmp_path / "scans"
+    monkeypatch.setenv("MEDLEARN_DATA", f"{tmp_path}/scans/")
+    assert cache_folder() == tmp_path / "scans"
+    monkeypatch.setenv("MEDLEARN_DATA", "~nobody-here/scans")
+    with pytest.raises(ValueError, match=r"MEDLEARN_DATA is '~nobody-here/scans'.*home folder"):
+        cache_folder()
     for nothing in ("", " "):
         monkeypatch.setenv("MEDLEARN_DATA", nothing)
         assert cache_folder().parts[-2:] == ("medlearn", "data")
