@@ -12,6 +12,7 @@ from fnmatch import fnmatchcase
 from functools import lru_cache
 from html import escape
 from pathlib import Path, PurePosixPath, PureWindowsPath
+from urllib.parse import quote
 
 
 @dataclass(frozen=True)
@@ -219,7 +220,7 @@ def _card_from(name, fact):
 
 def _files_from(group):
     for file, fact in group["files"].items():
-        urls = [address.replace("{file}", file) for address in group["addresses"]]
+        urls = [address.replace("{file}", quote(file)) for address in group["addresses"]]
         yield _file_from(str(PurePosixPath(group["folder"]) / file), fact, urls)
 
 

@@ -139,6 +139,19 @@ def test_card_with_a_name_that_is_no_folder_is_refused(name):
         little(name=name)
 
 
+def test_a_file_name_is_quoted_in_its_address(tmp_path):
+    fact = {"title": "", "people": 1, "items": "", "licence": "", "licence_url": "", "citation": "", "doi": ""}
+    names = {"a #1 50%.nii": {"sha256": "0"}}
+    fact |= {
+        "synthetic": False,
+        "notes": "",
+        "files": [{"folder": "", "addresses": ["http://x/{file}"], "files": names}],
+    }
+    (tmp_path / "own.json").write_text(json.dumps({"own": fact}))
+    # As it stands, "#1 50%.nii" would be the fragment, which is not sent.
+    assert read_catalogue(tmp_path / "own.json")["own"].files[0].urls == ("http://x/a%20%231%2050%25.nii",)
+
+
 def test_read_catalogue_of_something_else(tmp_path):
     path = tmp_path / "mine.json"
     path.write_text("{'single': quotes}")
