@@ -16,6 +16,7 @@ _EDITION = "dicomfields_2026c"  # of the table in PS3.15, Annex E
 _SESSION_KEY = random_secrets.token_hex(16)
 _DUMMIES = {"", "ANONYMIZED", "00010101", "000000.00", "00010101010101.000000+0000", "000Y", "0", "0.0", "b''"}
 _DUMMIES |= {"http://anonymized.invalid", "b'Anonymized'"}
+_REFERENCES = ("InstanceUID", "FrameOfReferenceUID")  # in the names of UIDs of one patient's images
 _META_TAGS = (  # of the file header: who wrote, sent and received the file
     "SourceApplicationEntityTitle", "SendingApplicationEntityTitle", "ReceivingApplicationEntityTitle",
     "PrivateInformationCreatorUID", "PrivateInformation", "SourcePresentationAddress",
@@ -28,7 +29,8 @@ class Identifier:
     """A place that may tell whose image it is.
 
     ``place`` reads like ``OtherPatientIDsSequence[0].PatientID``; ``kind`` is ``"listed"`` (the basic profile lists the
-    tag), ``"private"``, ``"secret"`` (one of the given secrets is in the value), ``"preamble"`` or ``"pixels"``.
+    tag, or it is a person's name), ``"private"``, ``"secret"`` (one of the given secrets is in the value),
+    ``"preamble"`` or ``"pixels"``.
     """
 
     kind: str
@@ -48,7 +50,7 @@ def find_identifiers(dataset, *, secrets=(), pseudonym=""):
     Parameters
     ----------
     dataset : pydicom.Dataset
-    secrets : iterable of str
+    secrets : iterable
         What you know of the patient: name, number, birth date. Looked for in every value, whatever its case.
     pseudonym : str
         The new name that :func:`deidentify` gave: it is not reported.
@@ -56,7 +58,12 @@ def find_identifiers(dataset, *, secrets=(), pseudonym=""):
     Returns
     -------
     list of Identifier
-        Those in the order of the dataset, then preamble and pixels.
+        Those in the order of the dataset, then preamble and pixels. Several frames are not looked at; that is reported.
+
+    Raises
+    ------
+    ValueError
+        If ``secrets`` is one text: each of its letters would be looked for.
 
     Examples
     --------
@@ -67,9 +74,11 @@ def find_identifiers(dataset, *, secrets=(), pseudonym=""):
     listed   PatientBirthDate: 19000101
     secret   ContrastBolusAgent: none, says Nell
     """
+    if isinstance(secrets, str):
+        raise ValueError(f"secrets must be a list, got the text {secrets!r}; write [{secrets!r}].")
     listed = set(profile.initialize_actions(_EDITION))
     harmless = {*_DUMMIES, pseudonym}
-    needles = [secret.lower() for secret in secrets if secret]
+    needles = [str(secret).lower() for secret in secrets if str(secret)]
     found = []
     for part, prefix in ((getattr(dataset, "file_meta", None), "file_meta."), (dataset, "")):
         for place, element in _elements(part or (), prefix):
@@ -96,20 +105,31 @@ def _elements(dataset, prefix=""):
 def _kind(element, text, listed, needles, harmless):
     if element.tag == 0x7FE00010:  # the pixels, which are looked at as a picture
         return None
+    if isinstance(element.value, bytes):
+        text += element.value.decode("utf-8", errors="replace")
     if any(needle in text.lower() for needle in needles):
         return "secret"
     if element.tag.is_private:
         return "private" if text.strip() else None
-    is_listed = (element.tag.group, element.tag.element) in listed and element.VR != "UI"
+    is_listed = element.VR == "PN" or (element.VR != "UI" and _is_listed(element.tag, listed))
     return "listed" if is_listed and str(element.value) not in harmless else None
+
+
+def _is_listed(tag, listed):
+    """Look a tag up, also in the repeating groups of curves and overlays, which the table gives with a mask."""
+    place = (tag.group, tag.element)
+    masked = (entry for entry in listed if len(entry) == 4)
+    return place in listed or any(all(p & m == v & m for p, v, m in zip(place, e, e[2:], strict=False)) for e in masked)
 
 
 def _in_pixels(dataset):
     found = []
     if dataset.get("BurnedInAnnotation") == "YES":
         found.append(Identifier("pixels", "BurnedInAnnotation", "YES"))
-    if "PixelData" not in dataset or (dataset.get("NumberOfFrames") or 1) != 1:
+    if "PixelData" not in dataset:
         return found
+    if (frames := dataset.get("NumberOfFrames") or 1) != 1:
+        return [*found, Identifier("pixels", "PixelData", f"{frames} frames, not looked at: look yourself")]
     try:
         pixels = stored_values(dataset)
     except (ValueError, RuntimeError, AttributeError, KeyError, NotImplementedError) as error:
@@ -122,7 +142,8 @@ def deidentify(dataset, *, patient_id="", key=None, blank=()):
     """Return a copy without what the basic profile of DICOM PS3.15 lists.
 
     The table of the profile and most actions come from ``dicom-anonymizer``. Added here: data sets inside sequences, to
-    any depth; UIDs that are replaced consistently; the header and preamble of the file; the note of what was done.
+    any depth; UIDs that are replaced consistently, also in references that the profile does not list (those that DICOM
+    itself defines stay); every person's name; the header and preamble of the file; the note of what was done.
 
     It does **not**: look into pixels (give ``blank``; the surface of a head is a face), clean free text in tags that
     the profile does not list, keep the time between two dates (all become 1 January of year 1), or judge what a rare
@@ -164,8 +185,8 @@ def deidentify(dataset, *, patient_id="", key=None, blank=()):
     if key == "":
         raise ValueError("key is empty, so that anybody could compute the new UIDs; give a secret text, or None.")
     clean = copy.deepcopy(dataset)
-    actions = _actions(_SESSION_KEY if key is None else key)
-    _clean(clean, actions)
+    key = _SESSION_KEY if key is None else key
+    _clean(clean, _actions(key), key)
     clean.PatientName = clean.PatientID = patient_id
     clean.PatientIdentityRemoved = "YES"
     clean.DeidentificationMethodCodeSequence = [_code("113100", "Basic Application Confidentiality Profile")]
@@ -181,7 +202,7 @@ def deidentify(dataset, *, patient_id="", key=None, blank=()):
     return clean
 
 
-def _clean(dataset, actions):
+def _clean(dataset, actions, key):
     try:
         profile.anonymize_dataset(dataset, base_rules_gen=lambda: dict(actions))
     except NotImplementedError as error:
@@ -189,7 +210,12 @@ def _clean(dataset, actions):
     for element in dataset:
         if element.VR == "SQ":
             for item in element.value:
-                _clean(item, actions)
+                _clean(item, actions, key)
+        elif (element.tag.group, element.tag.element) not in actions:
+            if element.VR == "PN":
+                element.value = ""
+            elif element.VR == "UI" and any(word in element.keyword for word in _REFERENCES):
+                _replace_uids(element, key)
 
 
 def _actions(key):
@@ -203,9 +229,7 @@ def _action(action, key):
         if element is None:
             return
         if action is not profile.delete and element.VR == "UI":
-            old = element.value
-            many = isinstance(old, pydicom.multival.MultiValue)
-            element.value = [_new_uid(uid, key) for uid in old] if many else _new_uid(old, key)
+            _replace_uids(element, key)
         elif element.VR == "SQ" and action is profile.delete_or_empty_or_replace_UID:
             return  # references to other images: their items are cleaned next, and their UIDs replaced
         elif element.VR == "SQ" and action is not profile.delete:
@@ -216,9 +240,15 @@ def _action(action, key):
     return act
 
 
+def _replace_uids(element, key):
+    old = element.value
+    many = isinstance(old, pydicom.multival.MultiValue)
+    element.value = [_new_uid(uid, key) for uid in old] if many else _new_uid(old, key)
+
+
 def _new_uid(uid, key):
     """Return a UID that only who has the key can tell from another's: 2.25 and a 128-bit number."""
-    if not uid:
+    if not uid or uid.startswith("1.2.840.10008."):  # DICOM's own: a class, an atlas, a palette
         return uid
     digest = hmac.new(key.encode(), str(uid).encode(), hashlib.sha256).digest()
     return pydicom.uid.UID(f"2.25.{int.from_bytes(digest[:16], 'big')}")

@@ -310,3 +310,69 @@ def test_blanking_refuses(name, rectangle, message):
 def test_planting_refuses(name, message):
     with pytest.raises(ValueError, match=message):
         plant_identifiers(pydicom.dcmread(get_testdata_file(name)))
+
+
+# --- what neither the library nor a first look finds --------------------------------------------------------------
+
+
+def test_person_names_that_the_profile_does_not_list_are_removed():
+    # Evaluator Name (0014,2006) is a person's name, and not in Table E.1-1.
+    dataset = pydicom.Dataset()
+    dataset.EvaluatorName = "Nobody^Nell"
+    assert [finding.place for finding in find_identifiers(dataset)] == ["EvaluatorName"]
+    clean = deidentify(dataset)
+    assert clean.EvaluatorName == "" and find_identifiers(clean) == []
+
+
+def test_curves_and_overlays_are_found_and_removed_at_any_depth():
+    item = pydicom.Dataset()
+    item.add_new(0x60023000, "OW", b"\1\2")  # overlay data: a picture over the picture
+    dataset = pydicom.Dataset()
+    dataset.SourceImageSequence = [item]
+    dataset.add_new(0x50100022, "LO", "Nell's curve")
+    dataset.add_new(0x60004000, "LT", "Nell's overlay")
+    places = [finding.place for finding in find_identifiers(dataset)]
+    assert places == ["SourceImageSequence[0].(6002,3000)", "(5010,0022)", "(6000,4000)"]
+    assert find_identifiers(deidentify(dataset)) == []
+
+
+def test_references_to_instances_that_the_profile_does_not_list_follow_the_new_uids():
+    dataset = pydicom.Dataset()
+    dataset.SOPInstanceUID = dataset.MultiFrameSourceSOPInstanceUID = "1.2.3.4"
+    dataset.SOPInstanceUIDOfConcatenationSource = "1.2.3.4"
+    dataset.FrameOfReferenceUID = dataset.VolumeFrameOfReferenceUID = "1.2.3.5"
+    dataset.SOPClassUID, dataset.CodingSchemeUID = pydicom.uid.CTImageStorage, "2.16.840.1.113883.6.96"
+    clean = deidentify(dataset, key="k")
+    assert clean.SOPInstanceUID not in ("", "1.2.3.4")
+    assert clean.MultiFrameSourceSOPInstanceUID == clean.SOPInstanceUIDOfConcatenationSource == clean.SOPInstanceUID
+    assert clean.VolumeFrameOfReferenceUID == clean.FrameOfReferenceUID != "1.2.3.5"
+    assert (clean.SOPClassUID, clean.CodingSchemeUID) == (dataset.SOPClassUID, dataset.CodingSchemeUID)
+
+
+def test_uids_that_the_standard_defines_stay():
+    # 1.2.840.10008.1.4.1.1 is the Talairach brain atlas, for everybody.
+    dataset = pydicom.Dataset()
+    dataset.FrameOfReferenceUID = "1.2.840.10008.1.4.1.1"
+    assert deidentify(dataset).FrameOfReferenceUID == "1.2.840.10008.1.4.1.1"
+
+
+def test_secrets_may_be_names_and_numbers_but_not_one_text():
+    dataset = pydicom.Dataset()
+    dataset.PatientName, dataset.ContrastBolusAgent = "Nobody^Nell", "none, see 4711"
+    kinds = [finding.kind for finding in find_identifiers(dataset, secrets=[dataset.PatientName, 4711])]
+    assert kinds == ["secret", "secret"]
+    with pytest.raises(ValueError, match=r"secrets must be a list, got the text 'Nell'"):
+        find_identifiers(dataset, secrets="Nell")
+
+
+def test_secrets_in_utf_8_bytes_are_found():
+    dataset = pydicom.Dataset()
+    dataset.add_new(0x00189998, "UN", "Néll".encode())
+    dataset.add_new(0x00189999, "UN", "Néll".encode("latin-1"))
+    assert [finding.kind for finding in find_identifiers(dataset, secrets=["NÉLL"])] == ["secret", "secret"]
+
+
+def test_several_frames_are_said_not_to_be_looked_at():
+    dataset = pydicom.dcmread(get_testdata_file("examples_ybr_color.dcm"))
+    pixels = [finding for finding in find_identifiers(dataset) if finding.kind == "pixels"]
+    assert [finding.value for finding in pixels] == ["30 frames, not looked at: look yourself"]
