@@ -3,10 +3,14 @@
 import gzip
 import math
 import struct
+import warnings
 import zlib
 from pathlib import Path
 
+import numpy as np
 import SimpleITK as sitk
+
+from medlearn.geometry import voxel_to_world
 
 _ENDINGS = (".nii", ".nii.gz")
 
@@ -28,8 +32,13 @@ def read_nifti(path):
     Raises
     ------
     ValueError
-        If there is no such file, its name does not end in .nii or .nii.gz, it is not NIfTI-1, or it is
-        truncated.
+        If there is no such file, its name does not end in .nii or .nii.gz, it is not NIfTI-1, it is truncated, or its
+        axes are not at right angles.
+
+    Warns
+    -----
+    UserWarning
+        If the file places its voxels twice, and SimpleITK does not take the placement that most tools take (sform).
 
     Examples
     --------
@@ -43,15 +52,22 @@ def read_nifti(path):
     _check_ending(path)
     if not path.is_file():
         raise ValueError(f"there is no file {path}. {_neighbours(path)}")
-    _check_content(path)
+    header = _checked_header(path)
     try:
-        return sitk.ReadImage(str(path), imageIO="NiftiImageIO")
+        image = sitk.ReadImage(str(path), imageIO="NiftiImageIO")
     except RuntimeError as error:
         reason = str(error).strip().splitlines()[-1]
+        if "orthonormal" in reason:
+            raise ValueError(
+                f"the axes of {path} are not at right angles, which SimpleITK does not read; resample it once:"
+                " nilearn.image.resample_img(path, target_affine=numpy.eye(3)).to_filename(new_path)."
+            ) from error
         raise ValueError(
             f"{path} ({path.stat().st_size} bytes) cannot be read as NIfTI: {reason}. Perhaps it is truncated: compare"
             " its size with the source and get it again."
         ) from error
+    _tell_other_placement(path, header, image)
+    return image
 
 
 def write_nifti(image, path):
@@ -66,12 +82,19 @@ def write_nifti(image, path):
     Raises
     ------
     ValueError
-        If the name ends otherwise, the folder is not there, or the file cannot be written.
+        If the name ends otherwise, the folder is not there, the axes are not at right angles, or the file cannot be
+        written.
     """
     path = Path(path)
     _check_ending(path)
     if not path.parent.is_dir():
         raise ValueError(f"there is no folder {path.parent}; make it first: Path({str(path.parent)!r}).mkdir().")
+    direction = np.reshape(image.GetDirection(), (image.GetDimension(),) * 2)
+    if not np.allclose(direction.T @ direction, np.eye(len(direction)), atol=1e-3):
+        raise ValueError(
+            "the axes of the image are not at right angles (a tilted gantry), and SimpleITK would write them as if they"
+            " were; put it on an upright grid first, with medlearn.geometry.resample_like."
+        )
     try:
         sitk.WriteImage(image, str(path))
     except RuntimeError as error:
@@ -90,7 +113,7 @@ def _neighbours(path):
     return f"NIfTI files in its folder: {', '.join(names[:5]) or 'none'}."
 
 
-def _check_content(path):
+def _checked_header(path):
     """Refuse a damaged archive, a missing NIfTI mark and missing voxels: SimpleITK fills those with zeros, silently."""
     opened = gzip.open if path.name.lower().endswith(".gz") else open
     try:
@@ -118,11 +141,34 @@ def _check_content(path):
             f"{path} is truncated: {length} bytes of voxels and header, but its header promises {expected}."
             " Compare its size with the source and get it again."
         )
+    return header
+
+
+def _tell_other_placement(path, header, image):
+    """Warn where the file's sform says another place than the qform that SimpleITK took."""
+    code = struct.unpack_from(f"{_order(header)}h", header, 254)[0]
+    if code <= 0 or image.GetDimension() != 3:
+        return
+    unit_mm = {1: 1000.0, 3: 0.001}.get(header[123] & 7, 1.0)  # metre, micrometre
+    sform = np.reshape(struct.unpack_from(f"{_order(header)}12f", header, 280), (3, 4)) * unit_mm
+    corners = np.array(list(np.ndindex(2, 2, 2))) * (np.array(image.GetSize()) - 1)  # (8, 3)
+    expected = (corners @ sform[:, :3].T + sform[:, 3]) * [-1, -1, 1]  # RAS to LPS
+    apart_mm = np.linalg.norm(voxel_to_world(corners, image) - expected, axis=1).max()
+    if apart_mm > 0.1:
+        warnings.warn(
+            f"{path} places its voxels twice, up to {apart_mm:.2f} mm apart. SimpleITK takes the qform; nibabel, FSL"
+            " and SPM take the sform. Perhaps a registration moved only one of them.",
+            stacklevel=3,
+        )
+
+
+def _order(header):
+    return "<" if header[:4] == b"\x5c\x01\0\0" else ">"  # the first number is 348
 
 
 def _expected_length(header):
     """Return the bytes that a NIfTI-1 header promises."""
-    order = "<" if header[:4] == b"\x5c\x01\0\0" else ">"  # the first number is 348
+    order = _order(header)
     dim = struct.unpack_from(f"{order}8h", header, 40)
     bits = struct.unpack_from(f"{order}h", header, 72)[0]
     offset = int(struct.unpack_from(f"{order}f", header, 108)[0])

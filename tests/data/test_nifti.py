@@ -1,6 +1,7 @@
 """NIfTI round trips, nibabel as an independent reader, and one clear error per fault."""
 
 import gzip
+from contextlib import nullcontext
 
 import nibabel
 import numpy as np
@@ -110,3 +111,46 @@ def test_nifti_2_is_refused_with_the_way_to_convert_it(tmp_path):
 def test_write_into_a_missing_folder_is_refused(tmp_path):
     with pytest.raises(ValueError, match=r"there is no folder .*nowhere"):
         write_nifti(volume(), tmp_path / "nowhere" / "scan.nii")
+
+
+def sheared():
+    """A volume as a gantry tilted by 20 degrees gives it."""
+    image = sitk.GetImageFromArray(np.zeros((5, 6, 7), np.int16))
+    tilt = np.radians(20)
+    image.SetDirection([1, 0, 0, 0, 1, np.sin(tilt), 0, 0, np.cos(tilt)])
+    return image
+
+
+def test_a_sheared_volume_is_not_written(tmp_path):
+    # SimpleITK would write a rotation in its place, without a word: nibabel then reads another world.
+    with pytest.raises(ValueError, match=r"not at right angles.*resample_like"):
+        write_nifti(sheared(), tmp_path / "scan.nii")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_sheared_file_is_refused_for_what_it_is(tmp_path):
+    affine = np.eye(4)
+    affine[:3, :3] = np.reshape(sheared().GetDirection(), (3, 3))
+    nibabel.save(nibabel.Nifti1Image(np.zeros((5, 6, 7), np.int16), affine), tmp_path / "scan.nii")
+    with pytest.raises(ValueError, match=r"axes of .* are not at right angles.*nilearn\.image\.resample_img"):
+        read_nifti(tmp_path / "scan.nii")
+
+
+@pytest.mark.parametrize("units", ["mm", "micron"])
+def test_a_second_placement_that_simpleitk_does_not_use_is_told(tmp_path, units):
+    # As after a registration by SPM: the sform (aligned, code 2) is moved by 7 mm, the qform (scanner, code 1) is not.
+    scale = {"mm": 1, "micron": 1000}[units]
+    image = nibabel.Nifti1Image(np.zeros((5, 6, 7), np.int16), None)
+    image.header.set_xyzt_units(units)
+    for moved_mm, context in (
+        (7, pytest.warns(UserWarning, match=r"7\.00 mm apart.*nibabel, FSL and SPM take the sform")),
+        (0, nullcontext()),
+    ):
+        placed = np.diag([2, 2, 2, 1]) * scale
+        placed[3, 3] = 1
+        image.set_qform(placed, 1)
+        placed[0, 3] = moved_mm * scale
+        image.set_sform(placed, 2)
+        nibabel.save(image, tmp_path / "scan.nii")
+        with context:
+            assert read_nifti(tmp_path / "scan.nii").GetSpacing() == pytest.approx((2, 2, 2))
