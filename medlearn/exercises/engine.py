@@ -138,7 +138,7 @@ class Exercise:
             if changed:
                 return self._wrong(
                     f"The function changed its input {changed!r}: the caller's own data is different now."
-                    f" Work on a copy, {changed}.copy(), or build a new result."
+                    " Work on a copy (copy.deepcopy makes one of anything), or build a new result."
                 )
             results.append(result)
         return self._judge(cases, results)
