@@ -168,7 +168,8 @@ def resample(image, *, spacing_mm, interpolation="linear", default_value=None):
     interpolation : {"linear", "nearest", "cubic"}
         ``"nearest"`` is the only one that is right for labels: the others invent values between two labels.
     default_value : float, optional
-        Value outside ``image``; the smallest value of ``image`` if not given (air, or background).
+        Value outside ``image``; the smallest value of ``image`` if not given (air, or background). One that the pixel
+        type holds.
 
     Returns
     -------
@@ -177,7 +178,8 @@ def resample(image, *, spacing_mm, interpolation="linear", default_value=None):
     Raises
     ------
     ValueError
-        If the spacing is not positive, the interpolation is unknown, or the image has several channels.
+        If the spacing is not positive or asks for 2 ** 31 voxels or more, the interpolation is unknown, the default
+        value does not fit the pixel type, or the image has several channels.
 
     Examples
     --------
@@ -196,6 +198,10 @@ def resample(image, *, spacing_mm, interpolation="linear", default_value=None):
         raise ValueError(f"spacing_mm must be positive and finite, got {spacing_mm!r}.")
     extent_mm = np.array(old.size) * old.spacing_mm
     size = np.maximum(1, np.rint(extent_mm / spacing)).astype(int)
+    if np.prod(size, dtype=float) >= 2**31:
+        raise ValueError(
+            f"spacing_mm {spacing_mm!r} gives {' x '.join(map(str, size))} voxels; choose a larger spacing, in mm."
+        )
     centre_mm = voxel_to_world((np.array(old.size) - 1) / 2, old)
     origin_mm = centre_mm - (old.direction * spacing) @ ((size - 1) / 2)
     return _resample_to(image, Geometry(size, spacing, origin_mm, old.direction), interpolation, default_value)
@@ -219,7 +225,8 @@ def resample_like(image, reference, *, interpolation="linear", default_value=Non
     Raises
     ------
     ValueError
-        If the dimensions differ, the interpolation is unknown, or the image has several channels.
+        If the dimensions differ, the interpolation is unknown, the default value does not fit the pixel type, or the
+        image has several channels.
 
     Examples
     --------
@@ -265,6 +272,14 @@ def _check_geometry(geometry):
         )
 
 
+def _check_default(value, limits, pixel_type):
+    if not (value.is_integer() and limits.min <= value <= limits.max):
+        raise ValueError(
+            f"default_value {value:g} does not fit the pixel type, {pixel_type}: give a whole number from {limits.min}"
+            f" to {limits.max}, or cast the image first: sitk.Cast(image, sitk.sitkFloat32)."
+        )
+
+
 def _resample_to(image, target, interpolation, default_value):
     if interpolation not in _INTERPOLATORS:
         raise ValueError(f"interpolation must be one of {', '.join(_INTERPOLATORS)}, got {interpolation!r}.")
@@ -277,10 +292,12 @@ def _resample_to(image, target, interpolation, default_value):
         raise ValueError(
             f"image is {image.GetDimension()}-D, the target {target.dimension}-D; take a slice, or sitk.JoinSeries."
         )
-    if default_value is None:
-        default_value = float(sitk.GetArrayViewFromImage(image).min())
+    values = sitk.GetArrayViewFromImage(image)
+    default_value = float(values.min() if default_value is None else default_value)
     pixel_type = image.GetPixelID()
     is_integer = pixel_type not in (sitk.sitkFloat32, sitk.sitkFloat64)
+    if is_integer:
+        _check_default(default_value, np.iinfo(values.dtype), image.GetPixelIDTypeAsString())
     between = sitk.sitkFloat64 if is_integer and interpolation != "nearest" else pixel_type
     result = sitk.Resample(
         image, target.size, sitk.Transform(target.dimension, sitk.sitkIdentity), _INTERPOLATORS[interpolation],

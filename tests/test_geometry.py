@@ -218,6 +218,23 @@ def test_resample_like_fills_outside_with_the_smallest_value_or_the_given_one():
     assert sitk.GetArrayFromImage(resample_like(image, wide, default_value=7)).tolist() == [[7, -1000, 50, 7]]
 
 
+@pytest.mark.parametrize("interpolation", ["nearest", "linear", "cubic"])
+@pytest.mark.parametrize("default_value", [-1000, 256, 0.5, np.nan])
+def test_a_default_value_that_the_pixel_type_cannot_hold_is_refused(interpolation, default_value):
+    # SimpleITK wraps: -1000 is 24 in eight bits, a label that nobody drew.
+    labels = sitk.Image([2, 1], sitk.sitkUInt8) + 3
+    wide = Geometry([4, 1], [1, 1], [-1, 0], np.eye(2))
+    with pytest.raises(ValueError, match=r"default_value .* 8-bit unsigned integer.*whole number from 0 to 255"):
+        resample_like(labels, wide, interpolation=interpolation, default_value=default_value)
+    result = resample_like(labels, wide, interpolation=interpolation, default_value=255)
+    assert sitk.GetArrayFromImage(result).tolist() == [[255, 3, 3, 255]]
+
+
+def test_a_spacing_that_no_memory_holds_is_refused():
+    with pytest.raises(ValueError, match=r"spacing_mm 1e-06 .* voxels.*larger spacing"):
+        resample(sitk.Image([4, 4], sitk.sitkInt16), spacing_mm=1e-6)
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
