@@ -28,7 +28,7 @@ def cache_folder():
     Raises
     ------
     ValueError
-        If ``MEDLEARN_DATA`` begins with the home folder of someone who is not known here.
+        If a home folder is needed and not known: the user's own, or one in ``MEDLEARN_DATA``.
     """
     chosen = os.environ.get("MEDLEARN_DATA", "").strip()
     if chosen:
@@ -40,7 +40,12 @@ def cache_folder():
             ) from error
     import platformdirs
 
-    return platformdirs.user_cache_path("medlearn", appauthor=False) / "data"
+    try:
+        return platformdirs.user_cache_path("medlearn", appauthor=False) / "data"
+    except RuntimeError as error:
+        raise ValueError(
+            "no home folder is known here, so there is no place for data sets; set MEDLEARN_DATA to a folder."
+        ) from error
 
 
 def missing(name, files=None):

@@ -77,7 +77,7 @@ def fetch(name, files=None, *, progress=True, check=False, archive=False, timeou
 
 def is_offline():
     """Tell whether ``MEDLEARN_OFFLINE`` forbids the network."""
-    return os.environ.get("MEDLEARN_OFFLINE", "").strip().lower() not in ("", "0", "false", "no")
+    return os.environ.get("MEDLEARN_OFFLINE", "").strip().lower() not in ("", "0", "false", "no", "off")
 
 
 def _get(card, folder, todo, files, archive, *, progress, timeout_s):

@@ -43,6 +43,16 @@ def test_cache_folder_is_the_one_of_the_environment_or_the_users_own(monkeypatch
         assert cache_folder().parts[-2:] == ("medlearn", "data")
 
 
+def test_a_user_without_a_home_is_told_to_choose_a_folder(monkeypatch):
+    def nowhere(*arguments, **options):  # what platformdirs does where neither HOME nor the user's entry is there
+        raise RuntimeError("could not determine the home directory for '~/.cache'")
+
+    monkeypatch.delenv("MEDLEARN_DATA", raising=False)
+    monkeypatch.setattr("platformdirs.user_cache_path", nowhere)
+    with pytest.raises(ValueError, match=r"no home folder is known here.*set MEDLEARN_DATA"):
+        cache_folder()
+
+
 def test_is_available_goes_by_name_and_size(cache, make_card, capsys):
     files = {"scans/a.bin": b"abc", "note.txt": b"hello"}
     little = make_card(files)

@@ -454,3 +454,11 @@ def test_fetch_counts_each_byte_once_in_the_progress(server, cache, make_card, m
     server.faults["a.bin"] = ["half", "all whatever is asked"]
     fetch(make_card({"a.bin": SCAN}))
     assert sum(seen) == len(SCAN)
+
+
+@pytest.mark.parametrize(
+    ("value", "offline"), [("1", True), ("yes", True), ("", False), ("0", False), ("off", False), ("False", False)]
+)
+def test_offline_is_what_a_person_would_write(monkeypatch, value, offline):
+    monkeypatch.setenv("MEDLEARN_OFFLINE", value)
+    assert download.is_offline() is offline
