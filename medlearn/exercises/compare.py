@@ -41,6 +41,8 @@ def kind_of(value):
         return "truth value"
     if isinstance(value, (Number, np.number)):
         return "number"
+    if isinstance(value, np.ma.MaskedArray):
+        return "masked array"
     if isinstance(value, np.ndarray):
         return "array"
     if _is_instance_of(value, "torch", "Tensor"):
@@ -101,7 +103,7 @@ def explain_difference(result, expected, *, rtol=1e-6, atol=1e-8):
             return "The tensor still carries a gradient; return its values with .detach()."
         return _explain_arrays(_numpy(result), _numpy(expected), rtol, atol)
     if wanted in ("array", "number"):
-        return _explain_arrays(np.asarray(result), np.asarray(expected), rtol, atol, strict=wanted == "array")
+        return _explain_arrays(_numpy(result), _numpy(expected), rtol, atol, strict=wanted == "array")
     if wanted == "image":
         return _explain_images(result, expected, rtol, atol)
     if wanted == "sequence":
@@ -125,8 +127,7 @@ def describe(value):
     if kind in ("array", "tensor"):
         array = _numpy(value)
         if array.size > 64:
-            span = f", values {np.nanmin(array):.4g} to {np.nanmax(array):.4g}" if array.dtype.kind in "iuf" else ""
-            return f"an {'array' if kind == 'array' else 'tensor'} of {array.dtype}, shape {array.shape}{span}"
+            return f"an {'array' if kind == 'array' else 'tensor'} of {array.dtype}, shape {array.shape}{_span(array)}"
         text = np.array2string(array, precision=4, suppress_small=True, separator=", ")
         return f"{kind}({text})"
     if kind == "image":
@@ -140,13 +141,25 @@ def describe(value):
     return text if len(text) <= 300 else text[:297] + "..."
 
 
+def _span(array):
+    """Say from where to where an array's values go, NaN left out; nothing where that makes no sense."""
+    shown = array[~np.isnan(array)] if array.dtype.kind == "f" else array
+    return f", values {shown.min():.4g} to {shown.max():.4g}" if array.dtype.kind in "iuf" and shown.size else ""
+
+
 def _is_instance_of(value, module, name):
     """Tell whether a value is of a class of a module, without importing that module."""
     return module in sys.modules and isinstance(value, getattr(sys.modules[module], name))
 
 
 def _numpy(value):
-    return value.detach().cpu().numpy() if _is_instance_of(value, "torch", "Tensor") else np.asarray(value)
+    if _is_instance_of(value, "torch", "Tensor"):
+        value = value.detach().cpu().to_dense().resolve_conj().resolve_neg()
+        return (value.float() if str(value.dtype) == "torch.bfloat16" else value).numpy()
+    array = np.asarray(value)
+    if array.dtype == object and isinstance(value, Number):  # a fraction, a decimal, an integer beyond 64 bits
+        return np.asarray(float(value) if abs(value) < 1e300 else np.inf)
+    return array
 
 
 def _explain_kind(result, expected):
@@ -172,7 +185,14 @@ def _with_article(kind):
 def _explain_arrays(result, expected, rtol, atol, strict=True):
     if result.shape != expected.shape:
         return f"The shape is {result.shape}; expected {expected.shape}."
-    kinds = {"i": "integers", "u": "integers", "f": "floating-point numbers", "b": "truth values", "c": "complex"}
+    kinds = {
+        "i": "integers",
+        "u": "integers",
+        "f": "floating-point numbers",
+        "b": "truth values",
+        "c": "complex",
+        "U": "texts",
+    }
     found, wanted = (kinds.get(a.dtype.kind, str(a.dtype)) for a in (result, expected))
     if strict and found != wanted:
         return f"The dtype is {result.dtype} ({found}); expected {expected.dtype} ({wanted})."

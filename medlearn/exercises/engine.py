@@ -15,7 +15,9 @@ from medlearn.exercises.compare import describe, explain_difference, is_blank, s
 from medlearn.exercises.messages import NOT_TRIED, RIGHT, WRONG, Message, show
 
 # What Python and NumPy say when code meets a `...` that is still in it; an index error speaks of (`...`) otherwise.
-BLANK_IN_ERROR = re.compile(r"'ellipsis'|not ellipsis|of type ellipsis")
+BLANK_IN_ERROR = re.compile(r"'ellipsis'|not ellipsis|of type ellipsis|'Ellipsis'")
+
+NOT_THE_LEARNERS = re.compile(rf"{re.escape(__file__)}|site-packages|lib.python3\.\d+")
 
 __all__ = ["Exercise", "ExerciseNotRight", "exercise", "exercises_of"]
 
@@ -64,6 +66,12 @@ class Exercise:
         Message
             Its ``state`` is ``RIGHT``, ``WRONG`` or ``NOT_TRIED``; its ``text`` says why.
         """
+        try:
+            return self._evaluate(answer)
+        except Exception as error:  # so odd a thing that it can be neither compared nor shown
+            return self._wrong(f"What came back cannot be compared: {type(error).__name__}. Asked: {self.task}")
+
+    def _evaluate(self, answer):
         if is_blank(answer):
             return self._not_tried()
         if self.is_value:
@@ -140,7 +148,7 @@ class Exercise:
                     f"The function changed its input {changed!r}: the caller's own data is different now."
                     " Work on a copy (copy.deepcopy makes one of anything), or build a new result."
                 )
-            results.append(result)
+            results.append(result.copy() if isinstance(result, np.ndarray) else result)  # the next call may reuse it
         return self._judge(cases, results)
 
     def _judge(self, cases, results):
@@ -190,7 +198,7 @@ class Exercise:
     def _signature_problem(self, answer, arguments):
         try:
             signature = inspect.signature(answer)
-        except ValueError:  # some built-in functions have none
+        except (ValueError, TypeError):  # some built-in functions have none
             return None
         try:
             signature.bind(*arguments)
@@ -266,8 +274,10 @@ def exercises_of(module):
 
 def _where(error, answer):
     """Say in which line of the learner's own code an exception arose."""
-    code = getattr(answer, "__code__", None)
-    frames = traceback.extract_tb(error.__traceback__)
+    code = getattr(inspect.unwrap(answer), "__code__", None)
+    frames = [f for f in traceback.extract_tb(error.__traceback__) if not NOT_THE_LEARNERS.search(f.filename)]
     own = [f for f in frames if code is not None and f.filename == code.co_filename]
+    if not frames:
+        return f"inside {getattr(answer, '__name__', 'what you passed')}, which has no line of your own code."
     frame = (own or frames)[-1]
     return f"in line {frame.lineno} of your code:\n    {textwrap.shorten(frame.line or '', 100)}"

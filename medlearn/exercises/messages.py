@@ -47,4 +47,5 @@ def show(message):
     if ipython is not None and ipython.get_ipython() is not None:
         ipython.display.display(message)
     else:
-        print(message)
+        encoding = getattr(sys.stdout, "encoding", None) or "utf-8"  # cp1252 has no ✔: better a ? than no message
+        print(str(message).encode(encoding, "replace").decode(encoding))

@@ -4,6 +4,7 @@ A file each needs no lock: two notebooks that finish two exercises at once write
 whole under its name or not at all.
 """
 
+import contextlib
 import html
 import importlib
 import json
@@ -21,7 +22,7 @@ from platformdirs import user_data_path
 def progress_folder():
     """Return the folder of the progress files: ``$MEDLEARN_HOME/progress``, else one in the user's data folder."""
     home = os.environ.get("MEDLEARN_HOME")
-    return (Path(home) if home else user_data_path("medlearn", appauthor=False)) / "progress"
+    return (Path(home).expanduser() if home else user_data_path("medlearn", appauthor=False)) / "progress"
 
 
 def record(lesson, name):
@@ -59,10 +60,11 @@ def is_right(lesson, name):
     path = progress_folder() / lesson / f"{name}.json"
     try:
         return "right_on" in json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    except OSError:  # no file, or none that can be read
         return False
     except (ValueError, TypeError):
-        path.replace(path.with_suffix(".json.damaged"))
+        with contextlib.suppress(OSError):  # a read-only folder, or another notebook was first
+            path.replace(path.with_suffix(".json.damaged"))
         return False
 
 

@@ -4,9 +4,13 @@ import _thread
 import errno
 import os
 import threading
+from decimal import Decimal
+from fractions import Fraction
 
 import numpy as np
+import pandas
 import pytest
+import torch
 
 from medlearn.exercises import lesson_00, progress
 from medlearn.exercises.engine import ExerciseNotRight, exercise
@@ -61,9 +65,67 @@ def test_evaluate_a_blank_inside_the_code_is_not_tried():
     assert "return values[start + width]" in message.text
 
 
-@pytest.mark.parametrize("use", [lambda v: float(v), lambda v: v + 1, lambda v: v[0], lambda v: np.sqrt(v)])
+@pytest.mark.parametrize("use", [float, lambda v: v + 1, lambda v: v[0], np.sqrt, np.zeros])
 def test_evaluate_knows_what_python_says_of_a_blank(use):
     assert first.evaluate(lambda values, width: use(...)).state == NOT_TRIED
+
+
+class Unshowable:
+    def __repr__(self):
+        raise RuntimeError("no words")
+
+
+def endless_list():
+    items = []
+    items.append(items)
+    return items
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [Unshowable(), endless_list(), 10**5000, pandas.Series([1.0, 2.0]), np.ma.masked_array([0.0, 1.0, 2.0], mask=True)],
+    ids=["unshowable", "endless", "huge", "series", "masked"],
+)
+def test_evaluate_says_no_to_odd_results_without_a_traceback(odd):
+    assert first.evaluate(lambda values, width: odd).state == WRONG
+    assert legs.evaluate(odd).state == WRONG
+
+
+@pytest.mark.parametrize("number", [Fraction(8, 2), Decimal(4), np.int8(4), 4.0, torch.tensor(4).item()])
+def test_evaluate_takes_any_kind_of_number(number):
+    assert legs.evaluate(number).state == RIGHT
+
+
+@pytest.mark.parametrize("number", [10**400, Fraction(1, 3), Decimal("1e999")])
+def test_evaluate_compares_numbers_that_no_array_holds(number):
+    assert "not right" in legs.evaluate(number).text
+
+
+def test_evaluate_a_tensor_that_numpy_cannot_hold():
+    message = first.evaluate(lambda values, width: torch.zeros(width, dtype=torch.bfloat16))
+    assert ".numpy() makes one of it" in message.text
+
+
+def test_evaluate_takes_a_right_answer_in_a_buffer_that_is_used_again():
+    buffer = np.zeros(8)
+
+    def reuse(values, width):
+        buffer[:width] = values[:width]
+        return buffer[:width]
+
+    assert first.evaluate(reuse).state == RIGHT
+
+
+def test_evaluate_shows_the_learners_line_under_a_decorator():
+    @torch.no_grad()
+    def decorated(values, width):
+        return values[width + 100]
+
+    assert "    return values[width + 100]" in first.evaluate(decorated).text
+
+
+def test_evaluate_says_where_nothing_is_the_learners_own():
+    assert "inside broadcast_to, which has no line of your own code" in first.evaluate(np.broadcast_to).text
 
 
 def test_evaluate_an_index_error_is_no_blank():

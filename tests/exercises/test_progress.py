@@ -34,6 +34,14 @@ def test_is_right_sets_a_damaged_file_aside():
     assert progress.is_right("lesson_00", "normalise")
 
 
+def test_is_right_where_progress_cannot_be_read(tmp_path, monkeypatch):
+    (progress.progress_folder() / "lesson_00" / "normalise.json").mkdir(parents=True)
+    assert not progress.is_right("lesson_00", "normalise")
+    (tmp_path / "a file").write_text("", encoding="utf-8")
+    monkeypatch.setenv("MEDLEARN_HOME", str(tmp_path / "a file"))
+    assert progress.course_progress().lessons[0].num_right == 0
+
+
 def test_course_progress_counts_what_is_right():
     progress.record("lesson_00", "normalise")
     first = progress.course_progress().lessons[0]
