@@ -66,7 +66,7 @@ def assemble(syllabus, lesson, source, *, version):
     """
     cells = [_markdown(title_text(syllabus, lesson)), _code(_setup_text(syllabus, lesson, version), ("setup",))]
     for cell in source.cells:
-        if cell.kind == "markdown" and re.match(r"## Summary\b", cell.source):
+        if cell.kind == "markdown" and re.match(r"## Summary *(\n|$)", cell.source):
             cells += [_markdown("## Quiz\nEvery answer says why it is right or wrong."), _code(_quiz_text(source.quiz))]
         if cell.kind == "markdown":
             text = GLOSSARY_LINK.sub(r"](../course/glossary.md#\1)", cell.source)
@@ -87,7 +87,7 @@ def assemble(syllabus, lesson, source, *, version):
 
 def fingerprint_of_cells(notebook):
     """Return a short hash of the cells' sources: it changes when a learner writes into the notebook."""
-    return _hash(*(cell["source"] for cell in notebook["cells"]))
+    return _hash(*("".join(cell["source"]) for cell in notebook["cells"]))
 
 
 def keep_outputs(notebook, executed):
@@ -99,8 +99,7 @@ def keep_outputs(notebook, executed):
     for cell, ran in zip(notebook.cells, executed["cells"], strict=True):
         count += cell.cell_type == "code"
         if OUTPUT_TAG in cell.metadata.get("tags", []):
-            kept = [output for output in ran["outputs"] if output.get("name") != "stderr"]
-            cell.outputs = [_text_output(output, count) for output in kept]
+            cell.outputs = [_text_output(output, count) for output in _joined(ran["outputs"])]
             cell.execution_count = count
     return notebook
 
@@ -115,12 +114,15 @@ def execute(notebook, *, path, progress=lambda done: None):
     """
     ran = nbformat.from_dict(json.loads(json.dumps(notebook)))
     client = NotebookClient(ran, timeout=600, kernel_name="python3", resources={"metadata": {"path": str(path.parent)}})
+    started = []
+    client.on_cell_start = lambda cell, cell_index: started.append(cell)
     client.on_cell_executed = lambda cell, cell_index, execute_reply: progress(cell_index)
     try:
         client.execute()
     except Exception as error:
         last = re.sub(r"\x1b\[[0-9;]*m", "", str(error)).strip().splitlines()[-1]  # without terminal colours
-        what = f"A cell did not run: {last}."
+        where = f"The cell {started[-1]['source'].strip().splitlines()[0]!r}" if started else "A cell"
+        what = f"{where} did not run: {last}."
         raise CourseError([Problem(path, 1, what, "Run the notebook, mend the lesson, and build again.")]) from error
     return ran
 
@@ -200,10 +202,25 @@ def _with_tags(cell, tags):
     return cell
 
 
+def _joined(outputs):
+    """Leave out stderr, and join what is printed: how it is cut into pieces depends on the clock."""
+    kept = []
+    for output in outputs:
+        if output.get("name") == "stderr":
+            continue
+        if output["output_type"] == "stream" and kept and kept[-1]["output_type"] == "stream":
+            kept[-1]["text"] += "".join(output["text"])
+        else:
+            kept.append({**output, "text": "".join(output["text"])} if "text" in output else output)
+    return kept
+
+
 def _text_output(output, count):
     """Keep the text of one output, without what changes from run to run."""
     if output["output_type"] == "stream":
         return nbformat.v4.new_output("stream", name="stdout", text=output["text"])
+    if output["output_type"] == "error":  # of a cell tagged raises-exception: nbval compares name and text
+        return nbformat.v4.new_output("error", ename=output["ename"], evalue=output["evalue"], traceback=[])
     text = output.get("data", {}).get("text/plain", "")
     return nbformat.v4.new_output("execute_result", data={"text/plain": text}, execution_count=count)
 

@@ -7,6 +7,7 @@ bytes. A notebook that a learner has written into is set aside, never overwritte
 
 import argparse
 import json
+import os
 import re
 import sys
 from datetime import datetime
@@ -73,9 +74,9 @@ def build(syllabus, names, *, notebooks=NOTEBOOKS, course=COURSE, force=False):
             if needs_execution(notebook):
                 keep_outputs(notebook, execute(notebook, path=path))
             _set_aside_learners_work(path)
-            path.write_text(to_text(notebook), encoding="utf-8")
+            _write(path, to_text(notebook))
     if notebooks == NOTEBOOKS:
-        README.write_text(readme_with_tables(syllabus), encoding="utf-8")
+        _write(README, readme_with_tables(syllabus))
     return [name for name, _ in changed]
 
 
@@ -132,7 +133,7 @@ def readme_with_tables(syllabus):
         if begin not in text or end not in text:
             what = f"The marks of the table {name!r} are missing."
             raise CourseError([Problem(README, 1, what, f"Put back {begin} and {end}.")])
-        head, tail = text.split(begin)[0], text.split(end)[1]
+        head, tail = text.partition(begin)[0], text.partition(end)[2]
         text = f"{head}{begin}\n{table}\n{end}{tail}"
     return text
 
@@ -183,21 +184,37 @@ def _is_current(path, notebook):
     try:
         built = json.loads(path.read_text(encoding="utf-8"))
         return to_text(keep_outputs(notebook, built)) == path.read_text(encoding="utf-8")
-    except (FileNotFoundError, ValueError, KeyError):
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
         return False
 
 
 def _built_problems(path, notebook):
     if not path.exists():
         return [Problem(path, 1, "The notebook is not built.", "Run `make notebooks`.")]
-    stored = [cell for cell in json.loads(path.read_text(encoding="utf-8"))["cells"] if cell.get("outputs")]
-    untagged = [cell["id"] for cell in stored if OUTPUT_TAG not in cell["metadata"].get("tags", [])]
+    try:
+        cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    except (ValueError, KeyError, TypeError):
+        return [Problem(path, 1, "This is not a notebook.", "Run `make notebooks`.")]
+    stored = [(i, cell) for i, cell in enumerate(cells) if cell.get("outputs")]
+    untagged = [
+        cell.get("id", f"number {i}") for i, cell in stored if OUTPUT_TAG not in cell["metadata"].get("tags", [])
+    ]
     if untagged:
         mend = "Clear the outputs, or run `make notebooks`: it keeps the text of cells tagged nbval-check-output only."
         return [Problem(path, 1, f"Outputs are stored in untagged cells: {', '.join(untagged)}.", mend)]
     if not _is_current(path, notebook):
         return [Problem(path, 1, "The notebook is not what its lesson gives.", "Run `make notebooks` and commit it.")]
     return []
+
+
+def _write(path, text):
+    """Write a file whole or not at all, with the same bytes on every system."""
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        part.write_text(text, encoding="utf-8", newline="\n")
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def _set_aside_learners_work(path):
@@ -207,10 +224,10 @@ def _set_aside_learners_work(path):
     try:
         built = json.loads(path.read_text(encoding="utf-8"))
         untouched = built["metadata"]["medlearn"]["cells"] == fingerprint_of_cells(built)
-    except (ValueError, KeyError):
+    except (ValueError, KeyError, TypeError):
         untouched = False
     if not untouched:
-        aside = path.with_suffix(f".mine-{datetime.now():%Y%m%d-%H%M%S}.ipynb")
+        aside = path.with_suffix(f".mine-{datetime.now():%Y%m%d-%H%M%S-%f}.ipynb")
         path.rename(aside)
         print(f"{path.name} has work in it: set aside as {Path(aside).name}.", file=sys.stderr)
 

@@ -4,7 +4,7 @@ Each check is a generator of :class:`Problem`; :func:`lesson_problems` runs them
 """
 
 import ast
-import importlib
+import importlib.util
 import re
 
 from syllabus import Problem
@@ -15,6 +15,8 @@ MAX_LINES = 15  # of code in a cell that the learner reads
 MAX_FOLDED_LINES = 40  # of code in a cell tagged hide-input
 MIN_EXERCISES, MIN_QUESTIONS = 3, 5
 SECTIONS = range(4, 9)
+QUESTION_TYPES = ("multiple_choice", "many_choice", "numeric")
+FENCED = re.compile(r"^```.*?^```", flags=re.DOTALL | re.MULTILINE)
 GLOSSARY_LINK = re.compile(r"\]\(glossary:([^)]*)\)")
 
 
@@ -67,6 +69,9 @@ def _syntax(source):
 
 def _tags(source):
     for cell in source.cells:
+        if cell.kind != "code" and (cell.tags or cell.kind != "markdown"):
+            what = f"A {cell.kind} cell with the tags {', '.join(cell.tags) or 'none'}."
+            yield Problem(source.path, cell.line, what, "Only code cells have tags; prose is markdown.")
         for tag in sorted(set(cell.tags) - TAGS):
             mend = f"Use one of {', '.join(sorted(TAGS))}."
             yield Problem(source.path, cell.line, f"The tag {tag!r} is unknown.", mend)
@@ -77,11 +82,16 @@ def _headings_of(source, level):
     found = []
     for index, cell in enumerate(source.cells):
         if cell.kind == "markdown":
-            for offset, line in enumerate(cell.source.splitlines(), start=1):
+            for offset, line in enumerate(FENCED.sub(_blank_lines, cell.source).splitlines(), start=1):
                 match = re.match(rf"{'#' * level} (.+)", line)
                 if match:
                     found.append((match[1].strip(), cell.line + offset, index))
     return found
+
+
+def _blank_lines(match):
+    """Keep the count of lines, so that what follows keeps its line."""
+    return "\n" * match[0].count("\n")
 
 
 def _headings(source):
@@ -112,6 +122,9 @@ def _headings(source):
 def _summary(source, summary):
     _, line, index = summary
     end = "\n".join(cell.source for cell in source.cells[index:])
+    if not source.cells[index].source.startswith("## Summary"):
+        mend = "Put `# %% [markdown]` before it: the quiz goes there."
+        yield Problem(source.path, line, "'## Summary' does not begin its cell.", mend)
     for heading in ("### Key terms", "### Further reading"):
         if heading not in end:
             yield Problem(source.path, line, f"{heading!r} is missing in the summary.", "Add it.")
@@ -173,7 +186,11 @@ def _exercises(lesson, source):
             checked.append(match[1])
         if "..." not in cells[i].source:
             yield Problem(source.path, cells[i].line, "The stub has no blank.", "Write `...` where the learner writes.")
-    module = importlib.import_module(f"medlearn.exercises.lesson_{lesson.number}")
+    name = f"medlearn.exercises.lesson_{lesson.number}"
+    if importlib.util.find_spec(name) is None:
+        yield Problem(source.path, 1, f"There is no module {name}.", "Write the lesson's exercises there.")
+        return
+    module = importlib.import_module(name)
     known = [exercise.name for exercise in exercises_of(module)]
     for name in sorted(set(checked) - set(known)):
         yield Problem(source.path, 1, f"There is no exercise {name!r}.", f"{module.__name__} has {', '.join(known)}.")
@@ -188,25 +205,43 @@ def _answers_unused(source):
         if "exercise" not in cell.tags:
             continue
         names = _defined(cell.tree)
-        for other in cells[index + 2 :]:
-            names -= _defined(other.tree)
-            for node in ast.walk(other.tree):
-                if isinstance(node, ast.Name) and node.id in names:
+        for statement, other in ((s, cell) for cell in cells[index + 2 :] for s in cell.tree.body):
+            nodes = list(ast.walk(statement))
+            bound = {n.id for n in nodes if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+            bound |= {n.arg for n in nodes if isinstance(n, ast.arg)}
+            own = set() if isinstance(statement, (ast.Assign, ast.AugAssign)) else bound  # `x = x + 1` reads x first
+            for node in nodes:
+                if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load) and node.id in names - own:
                     what = f"This uses {node.id!r}, which is the learner's answer."
                     yield Problem(source.path, other.line + node.lineno, what, "Use the library's, or another name.")
+            names -= bound | _defined(ast.Module([statement], []))
 
 
 def _defined(tree):
     """Return the names that a cell's top level binds."""
     names = {node.name for node in tree.body if isinstance(node, (ast.FunctionDef, ast.ClassDef))}
     for node in tree.body:
-        if isinstance(node, ast.Assign):
-            names |= {t.id for target in node.targets for t in ast.walk(target) if isinstance(t, ast.Name)}
+        if isinstance(node, (ast.Assign, ast.AnnAssign)):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            names |= {t.id for target in targets for t in ast.walk(target) if isinstance(t, ast.Name)}
     return names
+
+
+def _is_question(question):
+    answers = question.get("answers") if isinstance(question, dict) else None
+    return (
+        isinstance(answers, list)
+        and all(isinstance(a, dict) for a in answers)
+        and question.get("type") in QUESTION_TYPES
+    )
 
 
 def _quiz(source):
     quiz = source.quiz
+    if not (isinstance(quiz.questions, list) and all(_is_question(question) for question in quiz.questions)):
+        mend = "Write a list of {question, type, answers}; type is one of " + ", ".join(QUESTION_TYPES)
+        yield Problem(quiz.path, 1, "This is not what JupyterQuiz reads.", mend + ".")
+        return
     if len(quiz.questions) < MIN_QUESTIONS:
         what = f"The quiz has {len(quiz.questions)} questions."
         yield Problem(quiz.path, 1, what, f"Write {MIN_QUESTIONS} or more.")

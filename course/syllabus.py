@@ -80,8 +80,11 @@ def load_syllabus(path=COURSE / "syllabus.yml"):
     except yaml.YAMLError as error:
         line = error.problem_mark.line + 1 if getattr(error, "problem_mark", None) else 1
         raise CourseError([Problem(path, line, f"This is not YAML: {error.problem}.", "Mend the syntax.")]) from error
-    lines = [i for i, line in enumerate(text.splitlines(), start=1) if re.match(r"\s*- number:", line)]
-    entries = content["lessons"]
+    entries = content.get("lessons") if isinstance(content, dict) else None
+    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+        mend = "Write `lessons:`, then entries that begin with `- number:`."
+        raise CourseError([Problem(path, 1, "`lessons` is not a list of entries.", mend)])
+    lines = _entry_lines(text)
     problems = [p for entry, line in zip(entries, lines, strict=True) for p in _entry_problems(path, entry, line)]
     if problems:
         raise CourseError(problems)
@@ -89,8 +92,14 @@ def load_syllabus(path=COURSE / "syllabus.yml"):
     problems = _order_problems(path, lessons)
     if problems:
         raise CourseError(problems)
-    planned = tuple((p["number"], p["title"]) for p in content.get("planned", []))
+    planned = tuple((p["number"], p["title"]) for p in content.get("planned") or [])
     return Syllabus(path, content.get("repository") or "", lessons, planned)
+
+
+def _entry_lines(text):
+    """Return where each entry of `lessons` begins, from YAML itself: any order of its fields, any way of writing."""
+    nodes = {key.value: value for key, value in yaml.compose(text, Loader=yaml.SafeLoader).value}
+    return [node.start_mark.line + 1 for node in nodes["lessons"].value]
 
 
 def _entry_problems(path, entry, line):
@@ -110,10 +119,14 @@ def _entry_problems(path, entry, line):
     for field in ("needs", "objectives", "data"):
         if not isinstance(entry[field], list) or not all(isinstance(item, str) for item in entry[field]):
             yield Problem(path, line, f"{name}: {field} is {entry[field]!r}.", "Write a list of texts.")
+    if not isinstance(entry["title"], str) or not isinstance(entry["minutes"], int):
+        what = f"{name}: title {entry['title']!r} and minutes {entry['minutes']!r}."
+        yield Problem(path, line, what, "The title is a text, the minutes are a whole number.")
     if not entry["objectives"]:
         yield Problem(path, line, f"{name} has no objectives.", "Say what the learner will be able to do.")
     budget = entry["budget"]
-    if not isinstance(budget, dict) or budget.keys() != {"seconds", "memory_mb"}:
+    fields = {"seconds", "memory_mb"}
+    if not isinstance(budget, dict) or budget.keys() != fields or not all(isinstance(v, int) for v in budget.values()):
         yield Problem(path, line, f"{name}: budget is {budget!r}.", "Write {seconds: 60, memory_mb: 1500}.")
 
 

@@ -670,6 +670,10 @@ ex.volume_ml.check(volume_ml)
 # **Predict:** the same filter through either door. How much will the results differ?
 
 # %%
+import importlib.util
+import subprocess
+import sys
+
 before, after = str(folder / "before.nii"), str(folder / "after.nii")
 sitk.WriteImage(sitk.Cast(volume, sitk.sitkFloat32), before)
 through_simpleitk = sitk.GradientAnisotropicDiffusion(
@@ -677,10 +681,6 @@ through_simpleitk = sitk.GradientAnisotropicDiffusion(
 )
 
 # %%
-import importlib.util
-import subprocess
-import sys
-
 with_itk = """
 import itk, sys
 image = itk.imread(sys.argv[1], itk.F)

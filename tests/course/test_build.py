@@ -7,12 +7,13 @@ import json
 import re
 import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import nbformat
 import picture
 import pytest
-from assemble import assemble, execute, fingerprint_of_cells, needs_execution, to_text
-from build import NOTEBOOKS, build, check, course_problems, main, readme_with_tables
+from assemble import assemble, execute, fingerprint_of_cells, keep_outputs, needs_execution, to_text
+from build import NOTEBOOKS, _set_aside_learners_work, _write, build, check, course_problems, main, readme_with_tables
 from lesson_source import read_source
 from syllabus import COURSE, ROOT, CourseError, load_syllabus
 
@@ -74,14 +75,54 @@ def test_build_puts_title_setup_and_quiz_in_their_places(built):
 
 def test_build_sets_a_learners_work_aside(built, tmp_path):
     mine = tmp_path / built.name
-    notebook = json.loads(built.read_text(encoding="utf-8"))
-    notebook["cells"][5]["source"] += "\nmy own answer"
-    mine.write_text(json.dumps(notebook), encoding="utf-8")
+    notebook = nbformat.read(built, as_version=4)
+    notebook.cells[5].source += "\nmy own answer"
+    nbformat.write(notebook, mine)  # as Jupyter saves: sources as lists of lines
     build(SYLLABUS, ["00_start_here"], notebooks=tmp_path)
     [aside] = tmp_path.glob("00_start_here.mine-*.ipynb")
     assert "my own answer" in aside.read_text(encoding="utf-8")
     assert mine.read_bytes() == built.read_bytes()
     assert course_problems(SYLLABUS, course=COURSE, notebooks=tmp_path) == []
+
+
+def test_build_never_sets_work_aside_onto_other_work(tmp_path):
+    for work in ("first", "second"):
+        (tmp_path / "00_start_here.ipynb").write_text(work, encoding="utf-8")
+        _set_aside_learners_work(tmp_path / "00_start_here.ipynb")
+    assert sorted(path.read_text(encoding="utf-8") for path in tmp_path.iterdir()) == ["first", "second"]
+
+
+def test_build_on_a_full_disk_leaves_the_old_file_whole(tmp_path, monkeypatch):
+    target = tmp_path / "README.md"
+    target.write_text("as it was", encoding="utf-8")
+
+    def half(path, text, **options):
+        with path.open("w") as file:
+            file.write(text[:3])
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_text", half)
+    with pytest.raises(OSError, match="No space left"):
+        _write(target, "as it shall be")
+    assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("README.md", "as it was")]
+
+
+def test_keep_outputs_joins_what_the_clock_cut_apart():
+    cell = nbformat.v4.new_code_cell("...", metadata={"tags": ["nbval-check-output"]})
+    stream = [nbformat.v4.new_output("stream", name=name, text=t) for name, t in zip("oeo", "a!b", strict=True)]
+    for output in stream:
+        output.name = {"o": "stdout", "e": "stderr"}[output.name]
+    error = nbformat.v4.new_output("error", ename="ValueError", evalue="no", traceback=["line 7 of a temporary file"])
+    ran = {"cells": [{"outputs": [*stream, error]}]}
+    kept = keep_outputs(nbformat.v4.new_notebook(cells=[cell]), ran).cells[0].outputs
+    assert [output.get("text") or output.evalue for output in kept] == ["ab", "no"]
+    assert kept[1].traceback == []
+
+
+def test_check_names_a_damaged_notebook(tmp_path):
+    (tmp_path / "00_start_here.ipynb").write_text('{"cells": [', encoding="utf-8")
+    with pytest.raises(CourseError, match="This is not a notebook"):
+        check(SYLLABUS, ["00_start_here"], notebooks=tmp_path)
 
 
 def test_build_overwrites_a_notebook_that_was_only_run(built, tmp_path):
@@ -116,7 +157,7 @@ def test_course_problems_name_what_the_syllabus_does_not_list(tmp_path):
 
 def test_execute_names_the_cell_that_does_not_run(tmp_path):
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("raise KeyError('lost')")])
-    with pytest.raises(CourseError, match=r"A cell did not run: KeyError: 'lost'"):
+    with pytest.raises(CourseError, match=r"The cell \"raise KeyError\('lost'\)\" did not run: KeyError: 'lost'"):
         execute(notebook, path=tmp_path / "x.ipynb")
 
 

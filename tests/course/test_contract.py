@@ -125,6 +125,50 @@ def test_lesson_problems_of_a_short_quiz(tmp_path):
     assert (problem.path.name, problem.what) == (f"{LESSON.name}.json", "The quiz has 4 questions.")
 
 
+@pytest.mark.parametrize("quiz", [[1, 2, 3, 4, 5], None, [{**QUIZ[0], "type": "multiple_choise"}, *QUIZ[1:]]])
+def test_lesson_problems_of_a_quiz_that_jupyterquiz_cannot_read(tmp_path, quiz):
+    [problem] = problems_of(tmp_path, quiz=quiz)
+    assert problem.what == "This is not what JupyterQuiz reads." and "multiple_choice" in problem.mend
+
+
+def test_lesson_problems_of_a_summary_inside_another_cell(tmp_path):
+    [problem] = problems_of(tmp_path, TEXT.replace("# %% [markdown]\n# ## Summary", "#\n# ## Summary"))
+    assert problem.what == "'## Summary' does not begin its cell."
+
+
+def test_lesson_problems_of_a_lesson_without_exercises(tmp_path):
+    problems_of(tmp_path)
+    lesson = replace(LESSON, number="77")
+    whats = [p.what for p in lesson_problems(lesson, read_source(LESSON.name, course=tmp_path), glossary_terms())]
+    assert whats == ["There is no module medlearn.exercises.lesson_77."]
+
+
+@pytest.mark.parametrize("marker", ['# %% [markdown] tags=["check"]', "# %% [raw]"])
+def test_lesson_problems_of_tags_that_prose_has_not(tmp_path, marker):
+    found = problems_of(tmp_path, TEXT.replace("# %% [markdown]\n# Welcome", f"{marker}\n# Welcome"))
+    assert [p.line for p in found if "Only code cells have tags" in p.mend] == [1]
+
+
+def test_lesson_problems_ignore_headings_in_fenced_code(tmp_path):
+    fenced = "# Welcome.\n#\n# ```bash\n# # install\n# ## x\n# ```\n#"
+    assert problems_of(tmp_path, TEXT.replace("# Welcome.", fenced)) == []
+
+
+@pytest.mark.parametrize(
+    ("code", "count"),
+    [
+        ("num_voxels = num_voxels * 2", 1),
+        ("def g():\n    return num_voxels", 1),
+        ("def g(num_voxels):\n    return num_voxels", 0),
+        ("for num_voxels in range(3):\n    print(num_voxels)", 0),
+        ("num_voxels = 3\nprint(num_voxels)", 0),
+    ],
+)
+def test_lesson_problems_of_a_learners_answer_in_later_code(tmp_path, code, count):
+    found = problems_of(tmp_path, TEXT.replace("doctor.examine()", code))
+    assert ["the learner's answer" in p.what for p in found] == [True] * count
+
+
 @pytest.mark.parametrize(
     ("change", "what"),
     [

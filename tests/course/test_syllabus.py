@@ -18,6 +18,12 @@ def test_load_syllabus_reads_the_course(tmp_path):
     assert TEXT.splitlines()[lessons[1].line - 1].strip() == '- number: "01"'
 
 
+def test_load_syllabus_takes_the_fields_of_an_entry_in_any_order(tmp_path):
+    text = TEXT.replace('- number: "00"\n    slug: start_here', '- slug: start_here\n    number: "00"')
+    lessons = load(tmp_path, text).lessons
+    assert [lesson.line for lesson in lessons] == [lesson.line for lesson in load(tmp_path, TEXT).lessons]
+
+
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
@@ -29,6 +35,10 @@ def test_load_syllabus_reads_the_course(tmp_path):
         ('needs: ["00"]', 'needs: ["02"]', r"Lesson 01 needs 02, which does not come before it"),
         ("needs: []", "needs: none", r"needs is 'none'. Write a list"),
         ("{seconds: 30, memory_mb: 1500}", "{seconds: 30}", r"budget is .* Write \{seconds"),
+        ("minutes: 30", "minutes: thirty", r"minutes 'thirty'. The title is a text"),
+        ("title: Start here", "title:", r"title None and minutes 30"),
+        ("seconds: 30,", "seconds: fast,", r"budget is .* Write \{seconds"),
+        (TEXT, "", r"`lessons` is not a list of entries"),
         ("lessons:", "lessons: [", r"syllabus.yml:\d+: This is not YAML"),
     ],
 )
