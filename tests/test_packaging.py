@@ -1,16 +1,18 @@
 """The three files that say what is installed hold together, and nothing is named that should not be."""
 
 import ast
+import contextlib
 import re
 import subprocess
 import sys
 import tomllib
-from importlib.metadata import packages_distributions
+from importlib.metadata import PackageNotFoundError, metadata, packages_distributions
 from pathlib import Path
 
 import pytest
 import yaml
 from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
 import medlearn
@@ -53,6 +55,13 @@ ipywidgets==7.7.1 ipython==7.34.0 tqdm==4.67.1 psutil==5.9.5 requests==2.32.4"""
 def test_ranges_accept_what_colab_has(name, version):
     [requirement] = [r for r in REQUIREMENTS if canonicalize_name(r.name) == name]
     assert requirement.specifier.contains(version)
+
+
+def test_constraints_can_be_installed_on_the_oldest_python():
+    for name in CONSTRAINTS:
+        with contextlib.suppress(PackageNotFoundError):  # pinned for another system
+            needs = metadata(name)["Requires-Python"]
+            assert needs is None or SpecifierSet(needs).contains("3.11.0"), f"{name} needs Python {needs}"
 
 
 def test_environment_lists_nothing_twice():
