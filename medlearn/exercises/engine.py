@@ -218,7 +218,7 @@ class Exercise:
         try:
             progress.record(self.lesson, self.name)
         except OSError as error:
-            text = f"Your answer is right, but it could not be remembered in {progress.progress_folder()}: {error}."
+            text = f"Your answer is right, but it could not be remembered: {error}."
             return Message(message.state, message.title, text)
         return message
 

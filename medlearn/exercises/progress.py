@@ -20,9 +20,18 @@ from platformdirs import user_data_path
 
 
 def progress_folder():
-    """Return the folder of the progress files: ``$MEDLEARN_HOME/progress``, else one in the user's data folder."""
+    """Return the folder of the progress files: ``$MEDLEARN_HOME/progress``, else one in the user's data folder.
+
+    Raises
+    ------
+    OSError
+        If the user has no home folder.
+    """
     home = os.environ.get("MEDLEARN_HOME")
-    return (Path(home).expanduser() if home else user_data_path("medlearn", appauthor=False)) / "progress"
+    try:
+        return (Path(home).expanduser() if home else user_data_path("medlearn", appauthor=False)) / "progress"
+    except RuntimeError as error:
+        raise OSError(f"{error} Set MEDLEARN_HOME to a folder that is yours.") from error
 
 
 def record(lesson, name):
@@ -57,8 +66,8 @@ def record(lesson, name):
 
 def is_right(lesson, name):
     """Tell whether an exercise was right once. A damaged file is set aside, under a name that ends in ``.damaged``."""
-    path = progress_folder() / lesson / f"{name}.json"
     try:
+        path = progress_folder() / lesson / f"{name}.json"
         return "right_on" in json.loads(path.read_text(encoding="utf-8"))
     except OSError:  # no file, or none that can be read
         return False

@@ -2,7 +2,7 @@
 
 import multiprocessing
 
-from medlearn.exercises import progress
+from medlearn.exercises import lesson_00, progress
 
 
 def _record_many(prefix):
@@ -40,6 +40,17 @@ def test_is_right_where_progress_cannot_be_read(tmp_path, monkeypatch):
     (tmp_path / "a file").write_text("", encoding="utf-8")
     monkeypatch.setenv("MEDLEARN_HOME", str(tmp_path / "a file"))
     assert progress.course_progress().lessons[0].num_right == 0
+
+
+def test_check_for_a_user_without_a_home_is_right_all_the_same(monkeypatch, capsys):
+    def no_home(*arguments, **options):
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.delenv("MEDLEARN_HOME")
+    monkeypatch.setattr(progress, "user_data_path", no_home)
+    lesson_00.num_voxels.check(275 * 512 * 512)
+    assert "✔ Right" in (said := capsys.readouterr().out) and "Set MEDLEARN_HOME" in said
+    assert not progress.is_right("lesson_00", "num_voxels")
 
 
 def test_course_progress_counts_what_is_right():
