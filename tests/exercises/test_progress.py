@@ -1,24 +1,24 @@
 """Remembered progress: two writers, a damaged file, and the table at a glance."""
 
-import multiprocessing
+import subprocess
+import sys
 
 from medlearn.exercises import lesson_00, progress
 
 
-def _record_many(prefix):
-    for number in range(50):
-        progress.record("lesson_99", f"{prefix}{number}")
-        progress.record("lesson_99", "shared")
+WRITER = """
+import sys
+from medlearn.exercises import progress
+
+for number in range(50):
+    progress.record("lesson_99", f"{sys.argv[1]}{number}")
+    progress.record("lesson_99", "shared")
+"""
 
 
 def test_record_by_two_notebooks_at_once():
-    context = multiprocessing.get_context("spawn")
-    writers = [context.Process(target=_record_many, args=(prefix,)) for prefix in "ab"]
-    for writer in writers:
-        writer.start()
-    for writer in writers:
-        writer.join()
-        assert writer.exitcode == 0
+    writers = [subprocess.Popen([sys.executable, "-c", WRITER, prefix]) for prefix in "ab"]
+    assert [writer.wait() for writer in writers] == [0, 0]
     names = [f"{prefix}{number}" for prefix in "ab" for number in range(50)] + ["shared"]
     assert all(progress.is_right("lesson_99", name) for name in names)
     assert len(list((progress.progress_folder() / "lesson_99").iterdir())) == len(names)
