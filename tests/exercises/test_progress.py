@@ -5,7 +5,6 @@ import sys
 
 from medlearn.exercises import lesson_00, progress
 
-
 WRITER = """
 import sys
 from medlearn.exercises import progress
