@@ -384,6 +384,13 @@ assert np.abs(array - head.array).max() <= 1  # what we wrote, but for rounding
 assert volume[50, 60, 20] == array[20, 60, 50]
 
 # %% [markdown]
+# Leaf through it. Change the plane, drag the slice, and take the bone window: where is the spongy bone between the two
+# tables of the skull?
+
+# %%
+widgets.browse_volume(volume, window_hu="brain", alt="The simulated head CT, read from its DICOM files.")
+
+# %% [markdown]
 # - **spacing**: mm between voxel centres; **origin**: where the centre of voxel (0, 0, 0) lies; **direction**: which
 #   way the axes point.
 # - SimpleITK, ITK and DICOM count $(x, y, z)$: column, row, slice. NumPy has the slice first: `array[z, y, x]`. The
