@@ -32,6 +32,7 @@ import medlearn
 
 NOTEBOOKS = ROOT / "notebooks"
 README = ROOT / "README.md"
+ANCHORED_TERM = re.compile(r'^<a id="([^"]*)"></a>\n## (.+)$', flags=re.MULTILINE)  # JupyterLab needs the anchor
 
 
 def main(arguments=None):
@@ -121,7 +122,7 @@ def course_problems(syllabus, *, course, notebooks):
 def glossary_terms(course=COURSE):
     """Return the slugs of the glossary's terms."""
     text = (course / "glossary.md").read_text(encoding="utf-8")
-    return {term_slug(term) for term in re.findall(r"^## (.+)$", text, flags=re.MULTILINE)}
+    return {term_slug(term) for anchor, term in ANCHORED_TERM.findall(text) if anchor == term_slug(term)}
 
 
 def readme_with_tables(syllabus):

@@ -35,7 +35,7 @@ def lesson_problems(lesson, source, glossary):
     list of Problem
     """
     syntax = list(_syntax(source))
-    checks = [_tags, _headings, _prose, _quiz]
+    checks = [_tags, _headings, _spoilers, _prose, _quiz]
     found = [p for check in checks for p in check(source)] + list(_glossary(source, glossary))
     if not syntax:
         found += [p for check in (_code, _answers_unused) for p in check(source)]
@@ -87,6 +87,20 @@ def _headings_of(source, level):
                 if match:
                     found.append((match[1].strip(), cell.line + offset, index))
     return found
+
+
+def _spoilers(source):
+    """Find kept outputs below a question: a learner would read the answer before running anything."""
+    asked = False
+    for cell in source.cells:
+        if cell.kind == "markdown":
+            asked = "**Predict" in cell.source
+        elif asked and "nbval-check-output" in cell.tags:
+            what = "The output of this cell is kept, and the text above asks to predict it."
+            yield Problem(source.path, cell.line, what, "Take the tag away, and assert what the prose relies on.")
+            asked = False
+        else:
+            asked = False
 
 
 def _blank_lines(match):
@@ -145,7 +159,8 @@ def _glossary(source, glossary):
         for slug in GLOSSARY_LINK.findall(cell.source):
             if slug not in glossary:
                 what = f"The glossary has no term {slug!r}."
-                yield Problem(source.path, cell.line, what, "Add it to course/glossary.md as a `## Term`.")
+                mend = "Add it to course/glossary.md: an anchor and a `## Term`, as the others have."
+                yield Problem(source.path, cell.line, what, mend)
 
 
 def _code(source):

@@ -13,7 +13,7 @@
 #
 # **Predict:** which number will `image[1, 3]` print?
 
-# %% tags=["nbval-check-output"]
+# %%
 image = np.array([
     [10, 11, 12, 13],
     [20, 21, 22, 23],
@@ -21,6 +21,7 @@ image = np.array([
 ])
 print("image[1, 3] =", image[1, 3])
 print("shape (rows, columns) =", image.shape)
+assert image[1, 3] == 23
 
 # %% [markdown]
 # Row 1 is the second row, column 3 the fourth column: 23. The shape is (rows, columns). In a picture the first index
@@ -29,14 +30,21 @@ print("shape (rows, columns) =", image.shape)
 # The same table as a picture:
 
 # %%
-plots.show_slice(
+table = plots.show_slice(
     image,
     title="A table of 3 by 4 numbers",
     alt="Twelve grey squares in 3 rows and 4 columns. They get lighter from the top left (10) to the bottom right (33).",
 )
+table
 
 # %% [markdown]
-# Every figure carries a description for readers who do not see it. Ask for it with `.alt`.
+# Every figure carries a description, for readers who do not see it. Give the figure a name, and `.alt` prints it:
+
+# %% tags=["nbval-check-output"]
+print(table.alt)
+
+# %% [markdown]
+# A grey line that ends in **•••** is a folded cell, mostly one that draws. It runs like any other; click ••• to read it.
 
 # %% [markdown]
 # ## An exercise has a check, hints and a solution
@@ -53,8 +61,10 @@ def my_first_try(image):
 # %% [markdown]
 # **Predict:** what is wrong with it? Then ask the check.
 
-# %% tags=["nbval-check-output"]
-print(ex.normalise.evaluate(my_first_try))
+# %%
+message = ex.normalise.evaluate(my_first_try)
+print(message)
+assert message.state == "wrong"
 
 # %% [markdown]
 # Now you. Replace the `...` and run both cells. Stuck? Write `ex.normalise.hint()` in a new cell, as often as you like.
@@ -119,7 +129,7 @@ for name, card in data.cards().items():
 #
 # Right answers are remembered on your own machine and nowhere else.
 #
-# **Predict:** which boxes are filled, if you have answered the two exercises above?
+# **Predict:** which exercises are marked ✔, if you have answered the two above?
 
 # %%
 from medlearn.exercises.progress import course_progress
@@ -139,12 +149,13 @@ course_progress()
 #
 # **Predict:** of all the people whom the test calls ill, which fraction really is?
 
-# %% tags=["nbval-check-output"]
+# %%
 people, prevalence, sensitivity, specificity = 10_000, 0.01, 0.95, 0.95
 ill = people * prevalence
 healthy = people - ill
 print(f"ill and called ill:          {ill * sensitivity:.0f}")
 print(f"healthy, and called ill too: {healthy * (1 - specificity):.0f}")
+assert healthy * (1 - specificity) > 5 * ill * sensitivity
 
 # %% [markdown]
 # Most alarms are false, with a test that is "95 % right". The rarer the illness, the worse it gets.
@@ -180,8 +191,8 @@ plots.picture(
 
 # %%
 ct_slice = data.load_ct_slice()
-print(ct_slice.card)
 print(ct_slice.image_hu.shape, "pixels, from", ct_slice.image_hu.min(), "to", ct_slice.image_hu.max(), "HU")
+ct_slice.card
 
 # %%
 plots.show_slice(

@@ -179,10 +179,11 @@ print(len(list(dataset.iterall())), "elements in all")
 # **Predict:** the slice shows a spine with air in the lungs beside it. Air is −1000 HU. What is the smallest *stored*
 # value, about?
 
-# %% tags=["nbval-check-output"]
+# %%
 stored = dataset.pixel_array  # pydicom: as the file has it
 print("stored:", stored.dtype, stored.shape, "from", stored.min(), "to", stored.max())
 print("slope", dataset.RescaleSlope, "intercept", dataset.RescaleIntercept, "unit", dataset.get("RescaleType", "HU"))
+assert stored.min() == 128
 
 # %% [markdown]
 # ### Exercise: from stored values to Hounsfield units
@@ -203,7 +204,7 @@ ex.to_hounsfield.check(to_hounsfield)
 #
 # **Predict:** what is the smallest value then?
 
-# %% tags=["nbval-check-output"]
+# %%
 hu = geometry.hounsfield(stored, slope=dataset.RescaleSlope, intercept=dataset.RescaleIntercept)
 from_simpleitk = read_example("CT_small.dcm")
 twice = geometry.hounsfield(from_simpleitk, slope=dataset.RescaleSlope, intercept=dataset.RescaleIntercept)
@@ -305,7 +306,7 @@ def draw_window(center_hu, width_hu):
     )  # fmt: skip
 
 
-widgets.explore(draw_window, center_hu=(-800, 1200, 20), width_hu=(20, 4000, 20))
+widgets.explore(draw_window, center_hu=(-800, 1200, 20), width_hu=(20, 4000, 20))  # arrow keys move one step
 
 # %% [markdown]
 # Centre 40 and width 60 part grey from white matter; centre 600 and width 3000 show the air cells. There is no window
@@ -402,7 +403,7 @@ widgets.browse_volume(volume, window_hu="brain", alt="The simulated head CT, rea
 # **Predict:** you want voxel (x, y, z) = (30, 60, 20) and write `array[30, 60, 20]`. How far off are you, in mm? And
 # with (50, 60, 20)?
 
-# %% tags=["nbval-check-output"]
+# %%
 wanted, got = np.array([30, 60, 20]), np.array([20, 60, 30])  # array[30, 60, 20] is voxel (20, 60, 30)
 error_mm = np.linalg.norm((wanted - got) * volume.GetSpacing())
 print(f"array[30, 60, 20] is {error_mm:.1f} mm away from voxel (30, 60, 20)")
@@ -410,6 +411,7 @@ try:
     array[50, 60, 20]
 except IndexError as error:
     print("array[50, 60, 20]:", error)
+assert round(error_mm, 1) == 44.7
 
 # %% [markdown]
 # The lucky case is the error. The other one is a biopsy in the wrong place.
@@ -491,7 +493,7 @@ def there_and_back_mm(tilt_degrees, v):
 # **Predict:** how far off is it at a tilt of 10°, for a voxel 250 mm from the axis of the tilt? A millimetre? A
 # centimetre?
 
-# %% tags=["nbval-check-output"]
+# %%
 far_voxel = np.array([0.0, 150.0, 200.0])  # 250 mm from the axis, which runs along x through voxel (0, 0, 0)
 for tilt_degrees in [0, 1, 5, 10, 20]:
     error = there_and_back_mm(tilt_degrees, far_voxel)
@@ -539,7 +541,7 @@ print("SimpleITK, LPS, array shape", sitk.GetArrayViewFromImage(with_sitk).shape
 #
 # **Predict:** which transposition makes the two arrays equal?
 
-# %% tags=["nbval-check-output"]
+# %%
 same_array = np.array_equal(np.asarray(with_nibabel.dataobj).transpose(2, 1, 0), sitk.GetArrayFromImage(with_sitk))
 print("equal after transpose(2, 1, 0):", same_array)
 assert same_array
@@ -757,6 +759,8 @@ plots.show_slice(
 # %% tags=["exercise"]
 def leftovers(dataset, secrets):
     """Return the sorted tags, as str(element.tag), of all elements, however deep, whose value has a secret in it.
+
+    In any spelling: DOE, Doe and doe are one secret.
 
     Not of the sequences (element.VR == "SQ") around them.
     """

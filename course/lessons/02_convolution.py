@@ -132,7 +132,7 @@ ex.convolve.check(convolve)
 #
 # **Predict:** what comes out if you forget to turn the kernel?
 
-# %% tags=["nbval-check-output"]
+# %%
 import scipy.signal
 
 patch = np.array([[10, 10, 40], [10, 20, 50], [10, 30, 60]])
@@ -141,6 +141,7 @@ print("turned    (convolution)      ", np.sum(patch * sobel[::-1, ::-1]))
 print("not turned (cross-correlation)", np.sum(patch * sobel))
 by_scipy = [f(patch, sobel, mode="valid") for f in (scipy.signal.convolve2d, scipy.signal.correlate2d)]
 print("SciPy", *by_scipy)
+assert by_scipy[0].item() == np.sum(patch * sobel[::-1, ::-1]) == 160
 
 # %% [markdown]
 # Here the sign changes, because this kernel turned is its own negative. Without the turn the sum is called [cross-correlation](glossary:cross-correlation),
@@ -155,7 +156,7 @@ by_convolution = scipy.signal.convolve2d(point, letter, mode="same")
 by_correlation = scipy.signal.correlate2d(point, letter, mode="same")
 plots.show_slices(
     [framed, point, by_convolution, by_correlation],
-    titles=["the kernel: an F", "a point", "point * F", "point $\\star$ F"],
+    titles=["the kernel: an F", "a point", "convolved with F", "correlated with F"],
     limits=(0, 1),
     colorbar=False,
     alt="A kernel shaped like the letter F and an image of one bright point. Convolution puts an upright F at the point, "
@@ -325,7 +326,7 @@ print("air, mean of three:", np.convolve(air_hu, np.ones(3) / 3, mode="same").ro
 #
 # **Predict:** how many weights has a layer from 3 to 16 channels with $5\times5$ kernels, biases included?
 
-# %% tags=["nbval-check-output"]
+# %%
 def layer(images, weights, bias, *, padding=0, stride=1, dilation=1):
     """Correlate images (batch, channel, row, column) with weights (out, in, K, L), all in NumPy."""
     images = np.pad(images, ((0, 0), (0, 0), (padding, padding), (padding, padding)))
@@ -338,6 +339,7 @@ def layer(images, weights, bias, *, padding=0, stride=1, dilation=1):
 weights, bias = rng.normal(size=(16, 3, 5, 5)), rng.normal(size=16)
 images = rng.normal(size=(2, 3, 32, 40))
 print("weights and biases:", weights.size + bias.size)
+assert weights.size + bias.size == 1216
 print("output:", layer(images, weights, bias, padding=2, stride=2).shape)
 
 # %% [markdown]
@@ -398,9 +400,9 @@ print("Keras  ", keras.ops.convert_to_numpy(in_keras)[0, 1, :, 0].tolist())
 # %% tags=["nbval-check-output"]
 p, q = rng.normal(size=(2, 3, 3))
 there, back = scipy.signal.correlate2d(p, q), scipy.signal.correlate2d(q, p)
-print("p * q = q * p:         ", np.allclose(scipy.signal.convolve2d(p, q), scipy.signal.convolve2d(q, p)))
-print("p ⋆ q = q ⋆ p:         ", np.allclose(there, back))
-print("p ⋆ q = q ⋆ p, turned: ", np.allclose(there, back[::-1, ::-1]))
+print("convolve(p, q) = convolve(q, p):           ", np.allclose(scipy.signal.convolve2d(p, q), scipy.signal.convolve2d(q, p)))
+print("correlate(p, q) = correlate(q, p):         ", np.allclose(there, back))
+print("correlate(p, q) = correlate(q, p), turned: ", np.allclose(there, back[::-1, ::-1]))
 
 # %% [markdown]
 # And two **layers**, one after the other?
@@ -408,7 +410,7 @@ print("p ⋆ q = q ⋆ p, turned: ", np.allclose(there, back[::-1, ::-1]))
 # **Predict:** in which of these five may you swap them (all without bias): plain valid layers, zero padding, stride 2, a
 # ReLU (negative values become 0) after each, two channels?
 
-# %% tags=["nbval-check-output"]
+# %%
 def differ(step, a, b, image):
     """Tell how far apart two layers are in one order and in the other."""
     return np.abs(step(step(image, a), b) - step(step(image, b), a)).max()
@@ -423,6 +425,7 @@ print("zero padding ", differ(lambda x, w: layer(x, w, none[:1], padding=1), a, 
 print("stride 2     ", differ(lambda x, w: layer(x, w, none[:1], stride=2), a, b, one) < 1e-12)
 print("ReLU         ", differ(lambda x, w: np.maximum(0, layer(x, w, none[:1])), a, b, one) < 1e-12)
 print("two channels ", differ(lambda x, w: layer(x, w, none), a2, b2, start) < 1e-12)
+assert differ(lambda x, w: layer(x, w, none[:1]), a, b, one) < 1e-12 < differ(lambda x, w: layer(x, w, none), a2, b2, start)
 
 # %% [markdown]
 # Only the first: $(x\star a)\star b=x\star(a*b)$, and $a*b$ commutes. Padding breaks it at the border, stride because
@@ -440,7 +443,7 @@ print("two channels ", differ(lambda x, w: layer(x, w, none), a2, b2, start) < 1
 #
 # **Predict:** which of these are separable: Gaussian, Sobel, Laplacian?
 
-# %% tags=["nbval-check-output"]
+# %%
 def gaussian(sigma):
     """Return a 1-D Gaussian with sum 1, cut off at 4 sigma."""
     t = np.arange(-np.ceil(4 * sigma), np.ceil(4 * sigma) + 1)
@@ -452,6 +455,7 @@ laplacian = np.array([[0, 1, 0], [1, -4, 1], [0, 1, 0]])
 blur = np.outer(gaussian(2), gaussian(2))
 for name, kernel in {"Gaussian": blur, "Sobel": sobel, "Laplacian": laplacian}.items():
     print(f"{name:10s} rank {np.linalg.matrix_rank(kernel, tol=1e-9)}")
+assert [np.linalg.matrix_rank(kernel, tol=1e-9) for kernel in (blur, sobel, laplacian)] == [1, 1, 2]
 rows_then_columns = scipy.signal.convolve2d(head_hu, gaussian(2)[np.newaxis])
 rows_then_columns = scipy.signal.convolve2d(rows_then_columns, gaussian(2)[:, np.newaxis])
 assert np.abs(rows_then_columns - scipy.signal.fftconvolve(head_hu, blur)).max() < 1e-9
@@ -523,7 +527,7 @@ figure, axes = plt.subplots(figsize=(6.5, 4))
 for (name, values), marker in zip(timings.items(), "os^D"):
     axes.plot(sizes, values, marker=marker, label=name)
 axes.set(xlabel="kernel size K (pixels)", ylabel="time (ms)", yscale="log", title="256 x 256 pixels, measured here")
-axes.legend()
+axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
 plots.picture(
     figure,
     alt="Time in milliseconds against kernel size, logarithmic. Both direct convolutions climb steeply, SciPy's above "
@@ -694,7 +698,7 @@ for name, w in {"Laplacian": laplacian, "Laplacian of Gaussian": blurred_laplaci
 # **Predict:** we cut a window from the slice, move it by 8 columns, and filter both with a $5\times5$ mean, zero
 # padding. In how many columns do the results disagree?
 
-# %% tags=["nbval-check-output"]
+# %%
 def crop(shift):
     """Return a window of 256 x 256 pixels of the slice, moved by some columns."""
     return head_hu[150:406, 100 + shift : 356 + shift]
@@ -705,6 +709,7 @@ moved = scipy.signal.convolve2d(crop(shift), mean5, mode="same")
 still = scipy.signal.convolve2d(crop(0), mean5, mode="same")
 apart = np.abs(moved[:, :-shift] - still[:, shift:]) > 1e-6
 print("columns that disagree:", np.flatnonzero(apart.any(axis=0)), "of", apart.shape[1])
+assert np.flatnonzero(apart.any(axis=0)).tolist() == [0, 1, 246, 247]
 
 # %% [markdown]
 # **Borders** break it: two columns at either end, half a kernel. Each further layer adds its own, and networks do
@@ -848,7 +853,7 @@ ex.receptive_field.check(receptive_field)
 #
 # **Predict:** the layer correlates. Which of its two gradients needs the flipped kernel?
 
-# %% tags=["nbval-check-output"]
+# %%
 x, w = rng.normal(size=(12, 15)), rng.normal(size=(3, 5))
 xt, wt = (torch.from_numpy(array).requires_grad_() for array in (x, w))
 y = torch.nn.functional.conv2d(xt[None, None], wt[None, None])[0, 0]

@@ -141,7 +141,7 @@ class Card:
             ("name", self.name),
             ("patients", f"{'SIMULATED, not patients' if self.synthetic else 'real'}; people: {people}"),
             ("items", self.items),
-            ("size", f"{len(self.files)} files, {megabytes(self.files)}"),
+            ("size", f"{len(self.files)} files, {megabytes(self.files)}" if self.files else ""),
             ("licence", f"{self.licence} {self.licence_url}"),
             ("cite", self.citation),
             ("home", self.home),

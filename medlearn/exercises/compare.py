@@ -241,7 +241,8 @@ def _explain_images(result, expected, rtol, atol):
 
 def _explain_sequences(result, expected, rtol, atol):
     if len(result) != len(expected):
-        return f"{len(result)} items came back; expected {len(expected)}."
+        items = f"{len(result)} item{'' if len(result) == 1 else 's'}"
+        return f"{items} came back; expected {len(expected)}."
     for index, (found, wanted) in enumerate(zip(result, expected, strict=True)):
         problem = explain_difference(found, wanted, rtol=rtol, atol=atol)
         if problem:

@@ -116,10 +116,14 @@ class Exercise:
         show(Message("solution", f"Solution of {self.name}", "", code=self.solution_source()))
 
     def solution_source(self):
-        """Return the solution's source, without its decorator."""
+        """Return the solution's source, without its decorator; of a value exercise, the lines that give the value."""
         lines = textwrap.dedent(inspect.getsource(self.solution_function)).splitlines()
         first = next(i for i, line in enumerate(lines) if line.startswith("def "))
-        return "\n".join(lines[first:])
+        if not self.is_value:
+            return "\n".join(lines[first:])
+        return re.sub(
+            r"^return ", f"{self.name} = ", textwrap.dedent("\n".join(lines[first + 1 :])), flags=re.MULTILINE
+        )
 
     def _try(self, answer):
         """Run the learner's function on every case, then judge what came back."""
@@ -138,8 +142,8 @@ class Exercise:
             except (Exception, SystemExit) as error:
                 if BLANK_IN_ERROR.search(str(error)):
                     return self._not_tried(f"There is still a `...` {_where(error, answer)}")
-                call = f"Called as {self._call(arguments)}."
-                return self._wrong(f"{type(error).__name__}: {error}\n{_where(error, answer)}\n{call}")
+                code = f"{_where(error, answer)}\nCalled as {self._call(arguments)}."
+                return self._wrong(f"{type(error).__name__}: {error}", code)
             if is_blank(result):
                 return self._not_tried()
             changed = self._changed_argument(arguments, given)
@@ -161,16 +165,18 @@ class Exercise:
                 return self._wrong(text)
         for arguments, result, wanted in zip(cases, results, expected, strict=True):
             if not self._same(result, wanted):
-                return self._wrong(self._unexplained(arguments, result, wanted))
+                return self._wrong(*self._unexplained(arguments, result, wanted))
         raise AssertionError("unreachable: some result differs")
 
     def _unexplained(self, arguments, result, wanted):
+        """Say how a result differs, and show what was asked, what came back and what was expected."""
         problem = explain_difference(result, wanted, **self._tolerances) or "It is not what was asked for."
         if self.is_value:  # the expected value is the answer itself: keep it back
             if not problem.startswith("The type is wrong"):
                 problem = problem.split("; the first at")[0].split("; expected")[0].rstrip(".") + "."
-            return f"{describe(result)} came. {problem} Asked: {self.task}"
-        return f"{problem}\nAsked: {self._call(arguments)}\nCame back: {describe(result)}\nExpected: {describe(wanted)}"
+            return f"{describe(result)} came. {problem} Asked: {self.task}", ""
+        values = {"Asked": self._call(arguments), "Came back": describe(result), "Expected": describe(wanted)}
+        return problem, "\n".join(f"{name:10}{_indented(text)}" for name, text in values.items())
 
     def _explains(self, mistake, cases, results):
         """Tell whether a usual mistake gives the learner's results in every case."""
@@ -222,8 +228,8 @@ class Exercise:
             return Message(message.state, message.title, text)
         return message
 
-    def _wrong(self, text):
-        return Message(WRONG, f"Not yet: {self.name}", text)
+    def _wrong(self, text, code=""):
+        return Message(WRONG, f"Not yet: {self.name}", text, code)
 
     def _not_tried(self, text=""):
         return Message(NOT_TRIED, f"Not tried yet: {self.name}", "\n".join(filter(None, [self.task, text])))
@@ -270,6 +276,11 @@ def exercise(*, task, hints, mistakes, cases=None, compare=None, rtol=1e-6, atol
 def exercises_of(module):
     """Return the exercises of a lesson's module, in the order in which they are written."""
     return [value for value in vars(module).values() if isinstance(value, Exercise)]
+
+
+def _indented(text):
+    """Line up the rows of an array below one another, beside its label of ten characters."""
+    return text.replace("\n", "\n" + " " * 10)
 
 
 def _where(error, answer):

@@ -1,6 +1,7 @@
 """What an exercise says: plain text in a terminal, the same words in HTML in a notebook."""
 
 import html
+import re
 import sys
 from dataclasses import dataclass
 
@@ -32,7 +33,8 @@ class Message:
     __repr__ = __str__
 
     def _repr_html_(self):
-        text = f"<div style='white-space:pre-wrap'>{html.escape(self.text)}</div>" if self.text else ""
+        words = re.sub(r"`([^`\n]+)`", r"<code>\1</code>", html.escape(self.text))
+        text = f"<div style='white-space:pre-wrap'>{words}</div>" if self.text else ""
         code = f"<pre>{html.escape(self.code)}</pre>" if self.code else ""
         return (
             f"<div role='status' class='medlearn-{self.state.replace(' ', '-')}'"

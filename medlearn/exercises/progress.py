@@ -92,7 +92,7 @@ class LessonProgress:
 
     def _repr_html_(self):
         marks = " ".join(f"{'✔' if right else '○'}&nbsp;{html.escape(name)}" for name, right in self.exercises)
-        cells = [self.number, html.escape(self.title), marks, f"{self.num_right} of {len(self.exercises)}"]
+        cells = [self.number, html.escape(self.title), marks, f"{self.num_right}&nbsp;of&nbsp;{len(self.exercises)}"]
         return "<tr>" + "".join(f"<td style='text-align:left'>{cell}</td>" for cell in cells) + "</tr>"
 
 

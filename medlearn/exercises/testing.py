@@ -38,4 +38,5 @@ def _answer(exercise, function):
 
 def _assert_complete(exercise):
     assert exercise.task and exercise.hints and exercise.mistakes, f"{exercise!r} lacks a task, hints or mistakes"
-    assert "def " in exercise.solution_source(), f"{exercise!r} has no source to show"
+    begins = f"{exercise.name} = " if exercise.is_value else f"def {exercise.name}("
+    assert begins in exercise.solution_source(), f"{exercise!r} has no source to show"

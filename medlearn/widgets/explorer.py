@@ -13,6 +13,7 @@ KEEP_KEYS = (
     "this.closest('.medlearn-explorer')?.querySelectorAll('[tabindex], [contenteditable], input, select')"
     ".forEach(part => part.setAttribute('data-lm-suppress-shortcuts', 'true'))"
 )
+SLIDERS = (ipywidgets.IntSlider, ipywidgets.FloatSlider)
 UNITS = {"mm": "mm", "hu": "HU", "s": "s", "hz": "Hz", "mv": "mV", "px": "pixels", "degrees": "°"}
 
 
@@ -167,11 +168,16 @@ def _control(name, control):
         widget.description = _words(name)
     if hasattr(getattr(widget, "style", None), "description_width"):
         widget.style.description_width = "initial"
+    if widget.has_trait("tooltip") and not widget.tooltip:
+        widget.tooltip = _words(name)  # else the browser shows "null"
+    if isinstance(widget, SLIDERS):
+        widget.layout.width = "28em"  # a short track cannot be set to the step
     return widget
 
 
 def _words(name):
-    """Write a control's name for people: ``center_hu`` is "center (HU)"."""
+    """Write a control's name for people: ``center_hu`` is "centre (HU)"."""
+    name = name.replace("center", "centre")
     stem, _, unit = name.rpartition("_")
     if stem and unit in UNITS:
         return f"{stem.replace('_', ' ')} ({UNITS[unit]})"

@@ -154,6 +154,12 @@ def test_lesson_problems_ignore_headings_in_fenced_code(tmp_path):
     assert problems_of(tmp_path, TEXT.replace("# Welcome.", fenced)) == []
 
 
+def test_lesson_problems_of_an_answer_below_its_question(tmp_path):
+    text = TEXT.replace("# %%\nimage = np.array", '# %% tags=["nbval-check-output"]\nimage = np.array')
+    [problem] = problems_of(tmp_path, text)
+    assert "asks to predict it" in problem.what and problem.line == line_of(text, "image = np.array") - 1
+
+
 @pytest.mark.parametrize(
     ("code", "count"),
     [

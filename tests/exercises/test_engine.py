@@ -121,11 +121,11 @@ def test_evaluate_shows_the_learners_line_under_a_decorator():
     def decorated(values, width):
         return values[width + 100]
 
-    assert "    return values[width + 100]" in first.evaluate(decorated).text
+    assert "    return values[width + 100]" in first.evaluate(decorated).code
 
 
 def test_evaluate_says_where_nothing_is_the_learners_own():
-    assert "inside broadcast_to, which has no line of your own code" in first.evaluate(np.broadcast_to).text
+    assert "inside broadcast_to, which has no line of your own code" in first.evaluate(np.broadcast_to).code
 
 
 def test_evaluate_an_index_error_is_no_blank():
@@ -140,15 +140,15 @@ def test_evaluate_shows_the_line_of_an_exception():
 
     message = first.evaluate(broken)
     assert message.state == WRONG
-    assert "IndexError" in message.text and "return values[wide]" in message.text
-    assert "Called as first(values=array([0., 1., 2., 3., 4.]), width=3)" in message.text
+    assert "IndexError" in message.text and "return values[wide]" in message.code
+    assert "Called as first(values=array([0., 1., 2., 3., 4.]), width=3)" in message.code
 
 
 def test_evaluate_shows_the_learners_line_when_a_library_raises():
     def broken(values, width):
         return np.concatenate(values)
 
-    assert "return np.concatenate(values)" in first.evaluate(broken).text
+    assert "return np.concatenate(values)" in first.evaluate(broken).code
 
 
 def test_evaluate_survives_exit():
@@ -182,7 +182,7 @@ def test_evaluate_an_endless_loop_can_be_interrupted():
 def test_evaluate_says_what_is_wrong(answer, words):
     message = first.evaluate(answer)
     assert message.state == WRONG
-    assert words in message.text
+    assert words in str(message)
 
 
 def test_evaluate_finds_a_changed_input():
@@ -254,6 +254,18 @@ def test_solution_is_the_tested_code_itself(capsys):
         "def first(values, width):\n    # the caller's data stay as they are\n    return values[:width].copy()" in said
     )
     assert "@exercise" not in said
+
+
+def test_solution_of_a_value_exercise_can_be_pasted():
+    scope = {}
+    exec(legs.solution_source(), scope)
+    assert legs.solution_source() == "legs = 2 + 2" and legs.evaluate(scope["legs"]).state == RIGHT
+
+
+def test_evaluate_lines_up_what_came_back_and_what_was_expected():
+    message = first.evaluate(lambda values, width: values[:width] + 1)
+    assert message.code.splitlines()[1:] == ["Came back array([1., 2., 3.])", "Expected  array([0., 1., 2.])"]
+    assert f"<pre>{message.code}</pre>" in message._repr_html_()
 
 
 def test_messages_are_escaped_in_html():
