@@ -9,7 +9,7 @@ import textwrap
 import nbformat
 from contract import GLOSSARY_LINK
 from nbclient import NotebookClient
-from syllabus import CourseError, Problem
+from syllabus import COURSE, CourseError, Problem
 
 OUTPUT_TAG = "nbval-check-output"
 FOLDED_TAGS = {"setup", "hide-input"}
@@ -45,15 +45,9 @@ print(runtime.device_line())"""
 
 QUIZ = """\
 # The questions of course/quizzes/{name}, packed so that the answers do not show.
-import base64
-import json
-
-from jupyterquiz import display_quiz
-
-packed = \"\"\"
+widgets.show_quiz(\"\"\"
 {packed}
-\"\"\"
-display_quiz(json.loads(base64.b64decode(packed)))"""
+\"\"\")"""
 
 
 def assemble(syllabus, lesson, source, *, version):
@@ -123,8 +117,16 @@ def execute(notebook, *, path, progress=lambda done: None):
         last = re.sub(r"\x1b\[[0-9;]*m", "", str(error)).strip().splitlines()[-1]  # without terminal colours
         where = f"The cell {started[-1]['source'].strip().splitlines()[0]!r}" if started else "A cell"
         what = f"{where} did not run: {last}."
-        raise CourseError([Problem(path, 1, what, "Run the notebook, mend the lesson, and build again.")]) from error
+        place = _place_in_lesson(path, started[-1]["source"]) if started else (path, 1)
+        raise CourseError([Problem(*place, what, "Run the notebook, mend the lesson, and build again.")]) from error
     return ran
+
+
+def _place_in_lesson(path, code):
+    """Find the file and line that an author edits to mend a cell: the lesson's, else the notebook's."""
+    lesson = COURSE / "lessons" / f"{path.stem}.py"
+    text = lesson.read_text(encoding="utf-8") if lesson.exists() else ""
+    return (lesson, text[: text.index(code)].count("\n") + 1) if code in text else (path, 1)
 
 
 def needs_execution(notebook):

@@ -17,6 +17,7 @@ _MODULES = {
     "convolution_drawing": ("draw_convolution_1d", "draw_convolution_2d"),
     "convolution_explorer": ("explore_convolution",),
     "explorer": ("Explorer", "explore"),
+    "quiz": ("show_quiz",),
     "volume_browser": ("browse_volume",),
 }
 _HOME = {name: module for module, names in _MODULES.items() for name in names}

@@ -95,7 +95,7 @@ def quiz_question(lab):
 
 def test_quiz_gives_the_reason_of_a_wrong_and_of_the_right_answer(lesson, lab):
     question, right, wrong = quiz_question(lab)
-    shown = lesson.cell(lesson.index("display_quiz")).locator(".Quiz", has_text=question)
+    shown = lesson.cell(lesson.index("show_quiz")).locator(".Quiz", has_text=question)
     feedback = shown.locator(".Feedback")
     shown.locator(".MCButton").get_by_text(wrong["answer"], exact=True).click()
     expect(feedback).to_have_text(wrong["feedback"])
@@ -103,6 +103,17 @@ def test_quiz_gives_the_reason_of_a_wrong_and_of_the_right_answer(lesson, lab):
     shown.locator(".MCButton").get_by_text(right["answer"], exact=True).click()
     expect(feedback).to_have_text(right["feedback"])
     expect(feedback).to_have_class(re.compile(r"(^|\s)correct\b"))
+
+
+def test_quiz_is_answered_by_keyboard(lesson, lab):
+    question, *_ = quiz_question(lab)
+    cell = lesson.index("show_quiz")
+    radios = lesson.cell(cell).locator(".Quiz", has_text=question).locator("input[type=radio]")
+    radios.first.focus()
+    radios.first.press("ArrowDown")
+    expect(radios.nth(1)).to_be_focused()
+    expect(radios.nth(1)).to_be_checked()
+    assert lesson.cell(cell).locator(".Quiz").first.is_visible()
 
 
 def test_exercise_names_the_mistake_and_remembers_the_right_answer(lesson, lab):

@@ -68,7 +68,7 @@ def test_build_puts_title_setup_and_quiz_in_their_places(built):
     assert cells[1].metadata.tags == ["setup"] and cells[1].metadata.jupyter.source_hidden
     headings = re.findall(r"^## (.+)$", "\n".join(c.source for c in cells if c.cell_type == "markdown"), re.MULTILINE)
     assert headings[-4:] == ["Real patients", "What you may claim", "Quiz", "Summary"]
-    quiz = next(c for c in cells if "display_quiz" in c.source)
+    quiz = next(c for c in cells if "show_quiz" in c.source)
     questions = json.loads(base64.b64decode(quiz.source.split('"""')[1]))
     assert questions == json.loads((COURSE / "quizzes" / "00_start_here.json").read_text(encoding="utf-8"))
 
@@ -159,6 +159,14 @@ def test_execute_names_the_cell_that_does_not_run(tmp_path):
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("raise KeyError('lost')")])
     with pytest.raises(CourseError, match=r"The cell \"raise KeyError\('lost'\)\" did not run: KeyError: 'lost'"):
         execute(notebook, path=tmp_path / "x.ipynb")
+
+
+def test_execute_names_the_line_of_the_lesson(tmp_path):
+    code = "print(table.alt)"  # a cell of lesson 00, without the cell before it
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(code)])
+    lines = (COURSE / "lessons" / "00_start_here.py").read_text(encoding="utf-8").splitlines()
+    with pytest.raises(CourseError, match=rf"lessons/00_start_here\.py:{lines.index(code) + 1}: The cell .* NameError"):
+        execute(notebook, path=tmp_path / "00_start_here.ipynb")
 
 
 def test_main_says_what_is_wrong(capsys):
