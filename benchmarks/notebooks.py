@@ -58,12 +58,13 @@ def measure(notebook):
 
 
 class PeakMemory(threading.Thread):
-    """Watch the memory of all child processes from ``with`` to its end."""
+    """Watch the memory of the child processes that are started between ``with`` and its end."""
 
     def __init__(self):
         super().__init__(daemon=True)
         self.peak_mb = 0.0
         self._done = threading.Event()
+        self._others = {child.pid for child in psutil.Process().children(recursive=True)}
 
     def __enter__(self):
         self.start()
@@ -76,7 +77,8 @@ class PeakMemory(threading.Thread):
     def run(self):
         before = {}
         while not self._done.wait(SECONDS_BETWEEN_LOOKS):
-            now = {child.pid: _resident_mb(child) for child in psutil.Process().children(recursive=True)}
+            ours = [child for child in psutil.Process().children(recursive=True) if child.pid not in self._others]
+            now = {child.pid: _resident_mb(child) for child in ours}
             # A process that was started this moment still shows its parent's memory: what counts was there twice.
             held = sum(min(megabytes, before.get(pid, 0.0)) for pid, megabytes in now.items())
             self.peak_mb, before = max(self.peak_mb, held), now
