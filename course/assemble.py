@@ -98,7 +98,7 @@ def keep_outputs(notebook, executed):
     return notebook
 
 
-def execute(notebook, *, path, progress=lambda done: None):
+def execute(notebook, *, path):
     """Run a copy of the notebook top to bottom.
 
     Raises
@@ -110,7 +110,6 @@ def execute(notebook, *, path, progress=lambda done: None):
     client = NotebookClient(ran, timeout=600, kernel_name="python3", resources={"metadata": {"path": str(path.parent)}})
     started = []
     client.on_cell_start = lambda cell, cell_index: started.append(cell)
-    client.on_cell_executed = lambda cell, cell_index, execute_reply: progress(cell_index)
     try:
         client.execute()
     except Exception as error:

@@ -29,6 +29,7 @@ from syllabus import COURSE, ROOT, CourseError, Problem, load_syllabus
 from tqdm import tqdm
 
 import medlearn
+from medlearn.data import cards
 
 NOTEBOOKS = ROOT / "notebooks"
 README = ROOT / "README.md"
@@ -142,16 +143,9 @@ def readme_with_tables(syllabus):
 def data_table():
     """Return the table of data sets and their licences, from the catalogue."""
     rows = ["| Data | What | Licence | Real or simulated |", "|---|---|---|---|"]
-    for name, card in medlearn_cards().items():
+    for name, card in cards().items():
         rows.append(f"| `{name}` | {card.title} | {card.licence} | {'simulated' if card.synthetic else 'real'} |")
     return "\n".join(rows)
-
-
-def medlearn_cards():
-    """Return the catalogue's cards."""
-    from medlearn.data import cards
-
-    return cards()
 
 
 def _chosen(syllabus, names):
@@ -174,7 +168,7 @@ def _prepare(syllabus, lesson, course):
 
 
 def _unknown_data(syllabus, lesson):
-    known = medlearn_cards()
+    known = cards()
     unknown = ", ".join(name for name in lesson.data if name not in known)
     what = f"Lesson {lesson.number} uses data that the catalogue does not have: {unknown}."
     return [Problem(syllabus.path, lesson.line, what, f"Known: {', '.join(known)}.")] if unknown else []

@@ -61,7 +61,7 @@ def _code_cells(source):
 def _syntax(source):
     for cell in _code_cells(source):
         try:
-            ast.parse(cell.source)
+            _ = cell.tree  # parses it
         except SyntaxError as error:
             mend = "A stub returns `...`; it must be Python that runs." if "exercise" in cell.tags else "Mend it."
             yield Problem(source.path, cell.line + (error.lineno or 0), f"This is not Python: {error.msg}.", mend)

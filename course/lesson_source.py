@@ -2,7 +2,7 @@
 
 import ast
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
@@ -23,10 +23,6 @@ class Cell:
     def tree(self):
         """The syntax tree of a code cell (cached; the source does not change)."""
         return ast.parse(self.source)
-
-    def with_source(self, source):
-        """Return the same cell with another source."""
-        return replace(self, source=source)
 
 
 @dataclass(frozen=True)

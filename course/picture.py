@@ -2,6 +2,7 @@
 
 import matplotlib.pyplot as plt
 import numpy as np
+import SimpleITK as sitk
 from scipy import ndimage
 from syllabus import COURSE
 
@@ -26,7 +27,7 @@ def draw():
         "Brain window\ncentre 40, width 80 HU": geometry.window(image_hu, center_hu=40, width_hu=80),
         "Bone window\ncentre 500, width 2000 HU": geometry.window(image_hu, center_hu=500, width_hu=2000),
         "Edges in the brain window\nGaussian, then Sobel": np.clip(edges / 40, 0, 1),
-        "The anatomy behind it\nICBM152, T1-weighted MR": data_array(t1)[SLICE],
+        "The anatomy behind it\nICBM152, T1-weighted MR": sitk.GetArrayViewFromImage(t1)[SLICE],
     }
     figure, axes = plt.subplots(1, 4, figsize=(10, 3.1), layout="constrained")
     for axis, (title, image) in zip(axes, panels.items(), strict=True):
@@ -34,13 +35,6 @@ def draw():
         axis.set_title(title, fontsize=10)
         axis.axis("off")
     return plots.picture(figure, alt=ALT)
-
-
-def data_array(image):
-    """Return the voxels of a SimpleITK image as an array [z, y, x]."""
-    import SimpleITK as sitk
-
-    return sitk.GetArrayViewFromImage(image)
 
 
 if __name__ == "__main__":

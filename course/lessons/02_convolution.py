@@ -585,21 +585,25 @@ noise_hu = rng.normal(0, 20, size=head_hu.shape)
 versions = {"as it came": head_hu, "+ simulated noise": head_hu + noise_hu}
 
 # %% tags=["hide-input"]
-figure, axes = plt.subplots(2, 4, figsize=(13, 7.6))
-for row, (name, image_hu) in zip(axes, versions.items()):
-    cut = image_hu[190:420, 110:390]
-    shown = {
-        name: (cut, -40, 120, "HU"),
-        "Gaussian, 2 pixels": (filtered(cut, blur), -40, 120, "HU"),
-        "Sobel": (edges(cut, spacing_mm), 0, 400, "HU/mm"),
-        "Laplacian": (filtered(cut, laplacian) / spacing_mm**2, -800, 800, "HU/mm²"),
-    }
-    for ax, (title, (values, low, high, unit)) in zip(row, shown.items()):
-        drawn = ax.imshow(values, cmap="gray", vmin=low, vmax=high)
-        ax.set(title=title, xticks=[], yticks=[])
-        figure.colorbar(drawn, ax=ax, location="bottom", shrink=0.9, label=unit)
+def draw_filters(cuts, low_hu, high_hu):
+    """Return a figure with a row for each (image in HU, pixel in mm): as it came, and through three filters."""
+    figure, axes = plt.subplots(len(cuts), 4, figsize=(13, 7.6))
+    for row, (name, (cut, mm)) in zip(axes, cuts.items()):
+        shown = {
+            name: (cut, low_hu, high_hu, "HU"),
+            "Gaussian, 2 pixels": (filtered(cut, blur), low_hu, high_hu, "HU"),
+            "Sobel": (edges(cut, mm), 0, 400, "HU/mm"),
+            "Laplacian": (filtered(cut, laplacian) / mm**2, -800, 800, "HU/mm²"),
+        }
+        for ax, (title, (values, low, high, unit)) in zip(row, shown.items()):
+            drawn = ax.imshow(values, cmap="gray", vmin=low, vmax=high)
+            ax.set(title=title, xticks=[], yticks=[])
+            figure.colorbar(drawn, ax=ax, location="bottom", shrink=0.9, label=unit)
+    return figure
+
+
 plots.picture(
-    figure,
+    draw_filters({name: (image_hu[190:420, 110:390], spacing_mm) for name, image_hu in versions.items()}, -40, 120),
     alt="A real head CT slice at the level of the cerebellum, as it came (top) and with simulated noise (bottom). The "
     "Gaussian shows brain in both rows. The Sobel filter shows the skull's edges in both, on a grey ground below. The "
     "Laplacian shows thin edge lines on top; below, noise covers all but the strongest bone.",
@@ -977,20 +981,8 @@ if have_chest:
 if have_chest:
     chest_hu = chest.image_hu[8].astype(float)
     cuts = {"head": (head_hu[190:420, 110:390], spacing_mm), "chest": (chest_hu[180:410, 100:380], chest.spacing_mm[0])}
-    figure, axes = plt.subplots(2, 4, figsize=(13, 7.6))
-    for row, (name, (cut, mm)) in zip(axes, cuts.items()):
-        shown = {
-            f"{name}, as it came": (cut, -110, 190, "HU"),
-            "Gaussian, 2 pixels": (filtered(cut, blur), -110, 190, "HU"),
-            "Sobel": (edges(cut, mm), 0, 400, "HU/mm"),
-            "Laplacian": (filtered(cut, laplacian) / mm**2, -800, 800, "HU/mm²"),
-        }
-        for ax, (title, (values, low, high, unit)) in zip(row, shown.items()):
-            drawn = ax.imshow(values, cmap="gray", vmin=low, vmax=high)
-            ax.set(title=title, xticks=[], yticks=[])
-            figure.colorbar(drawn, ax=ax, location="bottom", shrink=0.9, label=unit)
     plots.picture(
-        figure,
+        draw_filters({f"{name}, as it came": cut for name, cut in cuts.items()}, -110, 190),
         alt="Two real patients, head on top and chest below, each as it came and through Gaussian, Sobel and Laplacian. "
         "The chest is grainier; its Gaussian is smooth, its Laplacian shows grain all over the body.",
     ).show()
