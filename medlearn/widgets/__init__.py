@@ -17,7 +17,10 @@ _MODULES = {
     "convolution_drawing": ("draw_convolution_1d", "draw_convolution_2d"),
     "convolution_explorer": ("explore_convolution",),
     "explorer": ("Explorer", "explore"),
+    "optimizer_race": ("run_race", "tune_race"),
+    "optimizer_race_drawing": ("draw_optimizer_race", "explore_optimizer_race"),
     "quiz": ("show_quiz",),
+    "thresholds": ("draw_thresholds", "explore_thresholds"),
     "volume_browser": ("browse_volume",),
 }
 _HOME = {name: module for module, names in _MODULES.items() for name in names}
