@@ -87,7 +87,7 @@ def _cheapest_with(*, cost=None, call=np.greater_equal, candidates=None, last=Fa
 
 
 def _priced_patients(rng):
-    """Return labels, rough probabilities (with ties) and the two prices; the third has a tie, in the last nobody is called."""
+    """Return labels, rough probabilities and both prices; the third has equal costs, the last calls nobody."""
     chance = rng.beta(1, 2, size=40)
     labels = (rng.random(40) < chance).astype(int)
     rounded = np.round(np.clip(chance + rng.normal(0, 0.1, 40), 0.01, 0.99), 2)
