@@ -1,0 +1,142 @@
+"""From a score and how each patient pulls it to an estimate with its interval, by one of several methods."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import stats
+
+from medlearn.metrics.binomial import exact_of_effective
+from medlearn.metrics.checks import check_level, check_method
+from medlearn.metrics.estimate import Estimate, Interval
+from medlearn.metrics.resampling import bca_interval, percentile_interval, resample
+
+METHODS = ("logit", "percentile", "bca")
+
+
+@dataclass(frozen=True)
+class Statistic:
+    """A score and what its intervals need.
+
+    Attributes
+    ----------
+    value : float
+    resampled : callable
+        Maps weights of the units, shape (resamples, num_units), to the values, shape (resamples,).
+    influence : ndarray, shape (num_units,)
+        How far each unit pulls the value; the variance is the sum of the squares.
+    degrees : float
+        Degrees of freedom of that variance.
+    pairs : int
+        The units that carry the score when it has no spread: the effective number of cases of the exact interval.
+    lowest : float
+        0, or -1 for a correlation; the highest is 1.
+    """
+
+    value: float
+    resampled: Callable
+    influence: np.ndarray
+    degrees: float
+    pairs: int
+    lowest: float = 0.0
+
+
+def from_table(table, function, *, pairs, lowest=0.0):
+    """Return the statistic of a function of sums over units.
+
+    Parameters
+    ----------
+    table : ndarray, shape (num_units, k)
+        What each unit adds to each of the k sums.
+    function : callable
+        Maps sums, shape (..., k), to values, shape (...); NaN where undefined.
+    pairs : int
+    lowest : float, optional
+
+    Returns
+    -------
+    Statistic
+        Its influence is that of the jackknife: each unit left out in turn.
+    """
+    table = np.asarray(table, dtype=float)
+    total, num_units = table.sum(axis=0), len(table)
+    left_out = function(total - table)  # (num_units,)
+    influence = np.sqrt((num_units - 1) / num_units) * (left_out.mean() - left_out)
+    return Statistic(
+        float(function(total)), lambda weights: function(weights @ table), influence, num_units - 1.0, pairs, lowest
+    )
+
+
+def estimate(statistic, cases, *, level, method, seed):
+    """Return the estimate of a statistic of checked cases.
+
+    Parameters
+    ----------
+    statistic : Statistic
+    cases : medlearn.metrics.checks.Cases
+    level : float
+    method : str
+        "logit", "percentile" or "bca".
+    seed : int
+
+    Returns
+    -------
+    Estimate
+    """
+    check_method(method, METHODS)
+    level = check_level(level)
+    if cases.num_units == 1:
+        return without_interval(statistic.value, cases, level=level)
+    if method == "logit" or not statistic.influence.any():
+        interval, said = logit_interval(statistic, level=level)
+        reason = ""
+    else:
+        interval, said, reason = bootstrap_interval(statistic, cases.num_units, level=level, method=method, seed=seed)
+    return Estimate(statistic.value, *interval, level, cases.num_patients, len(cases), said, reason)
+
+
+def without_interval(value, cases, *, level):
+    """Return the estimate of a single unit: a value, and no interval."""
+    unit = "case" if cases.num_patients is None else "patient"
+    reason = f"one {unit} says nothing about how {unit}s differ"
+    return Estimate(value, np.nan, np.nan, level, cases.num_patients, len(cases), "none", reason)
+
+
+def logit_interval(statistic, *, level):
+    """Return the interval that is symmetric on the logit scale, and its name.
+
+    A score without spread (all right, or all wrong) has no such interval: it gets the exact one of as many independent
+    cases as there are units that carry it.
+    """
+    width = 1 - statistic.lowest
+    value = (statistic.value - statistic.lowest) / width
+    error = np.sqrt(np.sum((statistic.influence / width) ** 2))
+    if not error > 0 or not 0 < value < 1:
+        interval = exact_of_effective(value, statistic.pairs, level)
+        said = f"exact, as for {statistic.pairs} independent cases"
+    else:
+        half = stats.t.ppf((1 + level) / 2, statistic.degrees) * error / (value * (1 - value))
+        odds = np.log(value / (1 - value))
+        interval, said = 1 / (1 + np.exp([half - odds, -half - odds])), "logit"
+    return Interval(*(float(statistic.lowest + width * end) for end in interval)), said
+
+
+def bootstrap_interval(statistic, num_units, *, level, method, seed):
+    """Return the bootstrap interval, its name, and the reason where there is none."""
+    resampled = resample(statistic.resampled, num_units, seed=seed)
+    return finish_bootstrap(resampled, statistic.value, statistic.influence, level=level, method=method)
+
+
+def finish_bootstrap(resampled, value, influence, *, level, method):
+    """Return the interval of resampled values, its name with the number left out, and the reason where there is
+    none."""
+    defined = resampled[~np.isnan(resampled)]
+    lost = len(resampled) - len(defined)
+    said = f"{method} bootstrap, {len(resampled)} resamples"
+    if lost:
+        said += f" ({lost} undefined, left out)"
+    if len(defined) < len(resampled) / 2:
+        return Interval(np.nan, np.nan), said, f"{lost} of {len(resampled)} resamples do not define the score"
+    if method == "bca":
+        return bca_interval(defined, value, influence, level=level), said, ""
+    return percentile_interval(defined, level=level), said, ""
