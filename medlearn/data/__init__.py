@@ -39,6 +39,7 @@ _MODULES = {
         "load_lidc_slices",
         "load_t1_series",
     ),
+    "screening": ("Screening", "simulate_screening"),
     "splits": ("assert_no_patient_overlap", "split_by_patient"),
 }
 _HOME = {name: module for module, names in _MODULES.items() for name in names}
