@@ -10,20 +10,20 @@ _BLOOD_HU = 40.0
 
 #: Between patients: mean and standard deviation, or lowest and highest value.
 _PARENCHYMA_HU = (-865.0, 25.0)
-_TEXTURE_HU = (25.0, 55.0)
-_TEXTURE_SLOPE = (2.2, 3.6)
+_TEXTURE_HU = (25.0, 50.0)
+_TEXTURE_SLOPE = (2.0, 3.2)
 _BLUR_MM = (0.9, 2.0)
-_NOISE_HU = (10.0, 30.0)
+_NOISE_HU = (10.0, 36.0)
 _GRADIENT_HU_PER_MM = (0.0, 1.5)
 _RING_HU = (2.0, 8.0)
-_SHARED = 0.7  # share of the variance of the grain that neighbouring slices have in common
+_SHARED = 0.8  # share of the variance of the grain that neighbouring slices have in common
 #: Disease: what the severity 1 does; holes also without disease.
 _LOSS_HU = 35.0
-_HOLES_PER_CM2 = (0.3, 3.0)
+_HOLES_PER_CM2 = (0.3, 4.0)
 _HOLE_DEPTH_HU = (40.0, 110.0)
 _HOLE_RADIUS_MM = (0.8, 2.2)
 #: Vessels; Murray's law for radii at a fork with two equal branches: r³ = 2 (0.79 r)³.
-_VESSELS_PER_CM2 = 0.6
+_VESSELS_PER_CM2 = 0.75
 _VESSEL_RADIUS_MM = (0.25, 0.9)
 _SLICE_MM = 1.5
 _MURRAY = 0.5 ** (1 / 3)
@@ -176,7 +176,7 @@ def _tree(start_mm, rng):
 def _branch(start_mm, angle, radii_mm, in_plane, rng):
     """Return the pieces of one branch, and its end."""
     pieces = []
-    step_mm = in_plane * radii_mm[0] * rng.uniform(2.0, 6.0)
+    step_mm = in_plane * radii_mm[0] * rng.uniform(3.0, 8.0)
     for radius_mm in radii_mm:
         end_mm = start_mm + step_mm * _direction(angle)
         pieces.append((start_mm, end_mm, radius_mm))

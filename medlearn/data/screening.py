@@ -42,11 +42,14 @@ def simulate_screening(
     """Simulate patches of lung CT for experiments on leakage. The patients are SIMULATED.
 
     Three things make patches alike. A **patient** has a lung of a certain density, grain and gradient, and lay in a
-    scanner of a certain sharpness, noise and faint ring artefact. A **slice** has its vessels. The **patches** of a
-    slice overlap by half or more; each has its own noise, as if scanned again. The disease belongs to the patient and
-    looks like early emphysema: the lung loses up to 35 HU and has small holes. Healthy lungs differ by as much (25 HU
-    is one standard deviation), so the sign is weak. A model that is tested on patients it has trained on can read the
-    label off the fingerprint instead.
+    scanner of a certain sharpness, noise and faint ring artefact; neighbouring slices share most of the grain. A
+    **slice** has its vessels. The **patches** of a slice overlap almost wholly; each has noise of its own, as if
+    scanned again. The disease belongs to the patient and looks like early emphysema: the lung loses up to 35 HU and has
+    small holes. Healthy people differ as much (the standard deviation is 25 HU), so the sign is weak. A model tested on
+    patients it has trained on can read the label off their fingerprint instead.
+
+    How much that helps it is a matter of the constants here, chosen so that the gap is plain to see: over six seeds, a
+    random forest on the pixels reached an AUC of 0.93 split by image, 0.80 by slice and 0.70 by patient.
 
     Parameters
     ----------
