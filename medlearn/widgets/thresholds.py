@@ -184,12 +184,13 @@ def _draw_precision(axes, curve, prevalence, sensitivity, precision):
     true, false = curve.sensitivity * prevalence, curve.false_positive_rate * (1 - prevalence)
     called = true + false > 1e-12
     drawn = {"color": COLOURS["blue"], "linestyle": "-", "label": "precision"}
+    drawn["drawstyle"] = "steps-post" if curve.stepwise else "default"
     axes.plot(curve.sensitivity[called], (true / np.where(called, true + false, 1))[called], **drawn)
     axes.axhline(prevalence, color="0.6", linestyle=":", linewidth=1.2, label="no information: prevalence")
     axes.plot([sensitivity], [precision], label="now", **NOW)
     axes.set(xlim=(0, 1), ylim=(0, 1), xlabel="recall (sensitivity)", ylabel="precision (PPV)")
     axes.set_title("Precision and recall")
-    axes.legend(loc="upper right")
+    axes.legend()
 
 
 def _draw_table(axes, counts):
