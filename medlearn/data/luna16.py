@@ -117,6 +117,8 @@ class Crops:
             raise ValueError(
                 f"fractions must be positive and add up to 1, got {fractions.tolist()}; such as (0.7, 0.15, 0.15)."
             )
+        if not len(self):
+            raise ValueError("there are no crops to cut into parts.")
         borders = np.flatnonzero(np.diff(self.blocks, prepend=-1, append=-1))  # the first crop of each block, and n
         wanted = np.cumsum(fractions)[:-1] * len(self)
         cuts = [0, *(int(borders[np.argmin(np.abs(borders - place))]) for place in wanted), len(self)]
