@@ -17,6 +17,7 @@ _MODULES = {
     "convolution_drawing": ("draw_convolution_1d", "draw_convolution_2d"),
     "convolution_explorer": ("explore_convolution",),
     "explorer": ("Explorer", "explore"),
+    "loss_surface": ("draw_loss_surface", "explore_loss_surface"),
     "optimizer_race": ("run_race", "tune_race"),
     "optimizer_race_drawing": ("draw_optimizer_race", "explore_optimizer_race"),
     "quiz": ("show_quiz",),
