@@ -91,8 +91,8 @@ def _hessians(rng):
         ),
         (
             lambda hessian: 2 / np.abs(hessian).max(),
-            "You took the largest entry of the matrix (in a bowl it stands on the diagonal). It is an eigenvalue only where"
-            " the axes are the eigenvectors: use np.linalg.eigvalsh.",
+            "You took the largest entry of the matrix (in a bowl it stands on the diagonal). It is an eigenvalue only"
+            " where the axes are the eigenvectors: use np.linalg.eigvalsh.",
         ),
         (
             lambda hessian: 2 / np.linalg.norm(hessian),
@@ -447,6 +447,11 @@ def _by_whole_table(train, test):
     return tuple((table - train.mean()) / train.std() for table in (train, test))
 
 
+def _with_n_minus_one(train, test):
+    spread = train.std(axis=0, ddof=1)
+    return tuple((table - train.mean(axis=0)) / np.where(spread > 0, spread, 1) for table in (train, test))
+
+
 def _by_train(train, test):
     return train, train
 
@@ -464,6 +469,11 @@ def _by_train(train, test):
         (
             _standardise_with(lambda train, test: (np.concatenate([train, test]),) * 2),
             "Mean and spread come from training and test together: the test patients leaked into the training.",
+        ),
+        (
+            _with_n_minus_one,
+            "You divided by the standard deviation with n - 1 (ddof=1, the default of pandas). NumPy's default, and"
+            " scikit-learn's StandardScaler, divide by n.",
         ),
         (
             _by_whole_table,
