@@ -98,6 +98,7 @@ def test_momentum_step_equals_torch_sgd(rng):
         optimizer.step()
         w, velocity = solution(ex.momentum_step)(w, velocity, gradient, 0.1, 0.8)
     np.testing.assert_allclose(w, parameter.numpy(), atol=1e-14)
+    np.testing.assert_allclose(velocity, optimizer.state[parameter]["momentum_buffer"].numpy(), atol=1e-14)
 
 
 def test_minibatch_gradient_equals_autograd_with_a_repeated_case(rng):
@@ -135,6 +136,11 @@ def test_standardise_equals_scikit_learn(rng):
 
 def test_newton_step_lands_on_the_minimum_of_a_bowl(rng):
     A, b, w = bowl(rng, [0.5, 2, 9]), rng.normal(size=3), rng.normal(size=3)
+    np.testing.assert_allclose(A @ solution(ex.newton_step)(w, A @ w - b, A), b, atol=1e-12)
+
+
+def test_newton_step_goes_to_a_saddle(rng):
+    A, b, w = bowl(rng, [-2, 0.5, 9]), rng.normal(size=3), rng.normal(size=3)
     np.testing.assert_allclose(A @ solution(ex.newton_step)(w, A @ w - b, A), b, atol=1e-12)
 
 
