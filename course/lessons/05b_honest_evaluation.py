@@ -48,7 +48,7 @@ draws = {n: np.array([simulated_auc(3 * n // 10, 7 * n // 10) for _ in range(100
 figure, axes = plt.subplots(figsize=(7, 3.8))
 for (n, aucs), style in zip(draws.items(), ("-", "--", ":")):
     axes.hist(aucs, np.arange(0.6, 1.001, 0.01), density=True, histtype="step", linewidth=2, linestyle=style,
-              label=f"{n} patients: standard deviation {aucs.std():.3f}")  # fmt: skip
+              label=f"{n} patients: SD {aucs.std():.3f}")  # fmt: skip
 axes.axvline(true_auc, color="black", linewidth=1, label=f"the truth, {true_auc:.2f}")
 axes.set(xlabel="AUC that the study finds", ylabel="density", title="One model, 1,000 simulated studies of each size")
 axes.legend(loc="upper left")
@@ -69,12 +69,13 @@ plots.picture(
 # $\hat p=k/n$ is a mean of $n$ values of variance $p(1-p)$ each, so its standard error is $\sqrt{p(1-p)/n}$. By the
 # central limit theorem
 #
-# $$\frac{\hat p-p}{\sqrt{p(1-p)/n}}\;\approx\;\text{normal, mean 0, variance 1,}\qquad z=1.96\text{ cuts off 2.5 % at
-# each end.}$$
+# $$\frac{\hat p-p}{\sqrt{p(1-p)/n}}\;\approx\;\text{normal, with mean 0 and variance 1.}$$
+#
+# Of a normal distribution 2.5 % lie beyond $z=1.96$ at each end.
 #
 # **Wald's** interval takes $\hat p$ for the unknown $p$ under the root: $\hat p\pm z\sqrt{\hat p(1-\hat p)/n}$. It is
-# what most software prints. Its coverage needs no simulation: each $k$ has a binomial probability, and its interval holds
-# $p$ or does not.
+# what most software prints. Its coverage needs no simulation: each $k$ has a binomial probability, and its interval
+# holds $p$ or does not.
 #
 # **Predict:** a model is right for 92 % of patients, and is tested on 25. How many of 100 "95 %" Wald intervals
 # hold the 0.92?
@@ -110,8 +111,8 @@ for ax, n in zip(axes, (10, 25, 100)):
 axes[0].set_ylabel("coverage of Wald's interval")
 plots.picture(
     figure,
-    alt="Coverage of Wald's interval against p for 10, 25 and 100 patients. It is a saw that stays below the dashed line "
-    "at 0.95 and falls steeply near 0 and 1, even with 100 patients.",
+    alt="Coverage of Wald's interval against p for 10, 25 and 100 patients. It is a saw, mostly below the dashed line "
+    "at 0.95, and falls steeply near 0 and 1, even with 100 patients.",
 )
 
 # %% [markdown]
@@ -267,11 +268,11 @@ assert abs(1 - 0.05 ** (1 / 40) - 3 / 40) < 0.003 and round(1 - 0.05 ** (1 / 40)
 
 # %% [markdown]
 # ## Resample patients, not images
-# For a share there is a formula. For the AUC, the F1, a mean Dice, a 90th percentile? The **[bootstrap](glossary:bootstrap)**
-# needs none. You would like to draw other studies from the population. You cannot. But your patients are the best
-# picture of the population that you have, so draw from **them**, with replacement, as many as there are. Each such
-# resample is a study that might have been. Compute the score on each; the spread of the results stands in for the
-# spread over studies.
+# For a share there is a formula. For the AUC, the F1, a mean Dice, a 90th percentile? The
+# **[bootstrap](glossary:bootstrap)** needs none. You would like to draw other studies from the population. You
+# cannot. But your patients are the best picture of the population that you have, so draw from **them**, with
+# replacement, as many as there are. Each such resample is a study that might have been. Compute the score on each;
+# the spread of the results stands in for the spread over studies.
 
 # %%
 study = np.random.default_rng(4)  # one study: the same patients whenever you run this cell
@@ -346,8 +347,8 @@ assert width_ratio > 1.7
 #
 # The bracket is the [design effect](glossary:design-effect): by so much too small is a variance that takes images for
 # people. If each patient's chance $\pi$ is drawn from a distribution with mean $p$, then two images of them covary by
-# $\operatorname{Var}(\pi)$, so $\rho=\operatorname{Var}(\pi)/p(1-p)$. For a beta distribution with parameters $a$ and $b$
-# that is $1/(a+b+1)$, which is why `spread` above is $1/\rho-1$.
+# $\operatorname{Var}(\pi)$, so $\rho=\operatorname{Var}(\pi)/p(1-p)$. For a beta distribution with parameters $a$ and
+# $b$ that is $1/(a+b+1)$, which is why `spread` above is $1/\rho-1$.
 #
 # ### Exercise: what 600 images are worth
 # 30 patients with 20 images each, ICC 0.3. How many **independent** images would give the same standard error?
@@ -423,12 +424,12 @@ for m, (over_patients, over_images) in zip(image_counts, covered):
 assert covered[:, 0].min() > 0.91 and covered[4, 1] < 0.65 and np.abs(covered[1:, 1] - theory[1:]).max() < 0.06
 
 # %% [markdown]
-# With 20 images each, the "95 %" interval over images holds the truth about as often as a coin falls on heads. Nothing
-# in the number looks wrong: it is narrow, smooth, and made by a respected method. It answers the wrong question: "what
-# if these same 50 people had other images?" You want to know about other people.
+# With 20 images each, the "95 %" interval over images holds the truth little more often than a coin falls on heads.
+# Nothing in the number looks wrong: it is narrow, smooth, and made by a respected method. It answers the wrong
+# question: "what if these same 50 people had other images?" You want to know about other people.
 #
-# Resampling patients keeps nearly its promise; with few patients the percentile interval is a little too narrow. That is
-# why `medlearn.metrics` has other defaults, chosen by a study of coverage, and why every function there takes
+# Resampling patients keeps nearly its promise; with few patients the percentile interval is a little too narrow. That
+# is why `medlearn.metrics` has other defaults, chosen by a study of coverage, and why every function there takes
 # `patients=`.
 
 # %% [markdown]
@@ -442,8 +443,8 @@ assert covered[:, 0].min() > 0.91 and covered[4, 1] < 0.65 and np.abs(covered[1:
 #
 # $$V_i=\frac1n\sum_j\psi(x_i,y_j),\qquad W_j=\frac1m\sum_i\psi(x_i,y_j).$$
 #
-# **Predict:** four ill patients score 0.4, 0.6, 0.8, 0.9, and five healthy ones 0.1, 0.2, 0.3, 0.5, 0.7. What is the mean
-# of the $V_i$? Of the $W_j$? Who pulls the AUC down most?
+# **Predict:** four ill patients score 0.4, 0.6, 0.8, 0.9, and five healthy ones 0.1, 0.2, 0.3, 0.5, 0.7. What is the
+# mean of the $V_i$? Of the $W_j$? Who pulls the AUC down most?
 
 # %%
 def placements(ill, healthy):
@@ -489,9 +490,9 @@ plots.picture(
 # $$\operatorname{Var}(\hat A)=\frac{\sigma_V^2}{m}+\frac{\sigma_W^2}{n}+\frac{\sigma_r^2}{mn}.$$
 #
 # [DeLong and others 1988](https://doi.org/10.2307/2531595) estimate it by the sample variances of the placements,
-# $s_V^2/m+s_W^2/n$. Where is the last term? It is in there, even twice: each measured $V_i$ is a mean over $n$ healthy,
-# so $s_V^2$ has the mean $\sigma_V^2+\sigma_r^2/n$, and $s_W^2$ likewise. The sum is too large by $\sigma_r^2/mn$, which
-# is small, and on the safe side.
+# $s_V^2/m+s_W^2/n$. Where is the last term? It is in there, even twice: each measured $V_i$ is a mean over $n$
+# healthy, so $s_V^2$ has the mean $\sigma_V^2+\sigma_r^2/n$, and $s_W^2$ likewise. The sum is too large by
+# $\sigma_r^2/mn$, which is small, and on the safe side.
 #
 # ### Exercise: DeLong's standard error
 # From the scores of the ill and of the healthy. By hand for the nine above:
@@ -507,20 +508,27 @@ def delong_se(ill, healthy):
 ex.delong_se.check(delong_se)
 
 # %% [markdown]
-# Three ways to one standard error, on one simulated study of 150 patients, 60 of them ill:
+# Does it hold? Simulate 2,000 studies of 60 ill and 90 healthy patients, and compare the standard errors that DeLong
+# gives to each with the spread of the AUCs. Then take one study, and three roads to its interval.
 
 # %%
 def standard_error(V, W):
     return np.sqrt(V.var(ddof=1) / len(V) + W.var(ddof=1) / len(W))
 
 
+studies = [placements(rng.normal(shift, 1, 60), rng.normal(0, 1, 90)) for _ in range(2000)]
+spread_of_aucs = np.std([V.mean() for V, W in studies])
+mean_variance = np.mean([standard_error(V, W) ** 2 for V, W in studies])
+print(f"spread of the AUC over 2,000 studies {spread_of_aucs:.4f}, DeLong's standard error {mean_variance**0.5:.4f}")
+assert abs(mean_variance**0.5 / spread_of_aucs - 1) < 0.08
+
+# %%
+study = np.random.default_rng(4)
 labels = np.repeat([1, 0], [60, 90])
-scores = rng.normal(shift * labels, 1)
+scores = study.normal(shift * labels, 1)
 V, W = placements(scores[labels == 1], scores[labels == 0])
 error, auc = standard_error(V, W), V.mean()
 resampled = metrics.bootstrap(auc_of, labels, scores)
-many = np.std([simulated_auc(60, 90) for _ in range(2000)])
-print(f"standard error: DeLong {error:.4f}, over 2,000 simulated studies {many:.4f}")
 print(f"DeLong:    {metrics.auc_score(labels, scores, method='delong'):.3f}")
 print(f"bootstrap: {resampled:.3f}")
 print(f"logit:     {metrics.auc_score(labels, scores):.3f}")
@@ -528,11 +536,12 @@ assert np.allclose(metrics.delong_interval(labels, scores), (auc - z * error, au
 assert np.allclose(resampled.interval, metrics.delong_interval(labels, scores), atol=0.02)
 
 # %% [markdown]
-# Your formula is the library's to nine digits, and the bootstrap agrees. The last line is `auc_score`'s default: the same
-# variance on the scale of $\ln\frac{A}{1-A}$, so that the interval stays below 1.
+# Your formula is the library's to nine digits, and the bootstrap agrees. The last line is `auc_score`'s default: the
+# same variance on the scale of $\ln\frac{A}{1-A}$, so that the interval stays below 1.
 #
 # **An AUC can lie below 0.5.** Then the scores order patients the wrong way round more often than not: a sign, or the
-# labels, may be flipped. Every pair turns over with the sign, so $-s$ has the AUC $1-\hat A$ and the same standard error:
+# labels, may be flipped. Every pair turns over with the sign, so $-s$ has the AUC $1-\hat A$ and the same standard
+# error:
 
 # %% tags=["nbval-check-output"]
 flipped = metrics.auc_score(labels, -scores, method="delong")
@@ -540,8 +549,8 @@ print("the two add up to", f"{float(flipped) + auc:.3f}")
 assert flipped.value < 0.5 and np.allclose(flipped.interval, (1 - auc - z * error, 1 - auc + z * error), atol=1e-9)
 
 # %% [markdown]
-# With several images of a patient the placements of one patient move together. Then add up $V_i-\hat A$ and $W_j-\hat A$
-# **within** each patient first, and take the variance of those sums: that is the method of [Obuchowski
+# With several images of a patient the placements of one patient move together. Then add up $V_i-\hat A$ and $W_j-\hat
+# A$ **within** each patient first, and take the variance of those sums: that is the method of [Obuchowski
 # 1997](https://doi.org/10.2307/2533958), and what `patients=` does.
 
 # %% [markdown]
@@ -588,10 +597,10 @@ assert comparison.p_value < 0.05 and difference / unpaired < 1.96 and by_bootstr
 
 # %% tags=["hide-input"]
 figure, axes = plt.subplots(1, 2, figsize=(10, 2.4), width_ratios=[3, 2])
-shown = [(axes[0], {"model B": b, "model A": a}), (axes[1], {"bootstrap": by_bootstrap, "DeLong": comparison.difference})]
-for ax, estimates in shown:
+differences = {"bootstrap": by_bootstrap, "DeLong": comparison.difference}
+for ax, estimates in zip(axes, ({"model B": b, "model A": a}, differences)):
     for height, (name, e) in enumerate(estimates.items()):
-        ax.plot(e.interval, [height, height], linewidth=3)
+        ax.plot(e.interval, [height, height], "-", linewidth=3)
         ax.plot(e.value, height, "o", color="black")
     ax.set_yticks(range(2), labels=list(estimates))
     ax.set_ylim(-0.6, 1.6)
@@ -612,10 +621,11 @@ plots.picture(
 # difference.**
 #
 # ### Only the patients on whom they disagree
-# With a threshold each patient is right or wrong, and each pair of models gives four counts. Those whom both get right,
-# or both wrong, say nothing about which is better. Let $n_A$ be those whom only A gets right, $n_B$ those whom only B
-# does. If neither is better, each such **discordant** patient is a fair coin, so $n_A$ is binomial with $n_A+n_B$ tosses
-# and probability one half. That is the exact test of [McNemar 1947](https://doi.org/10.1007/BF02295996).
+# With a threshold each patient is right or wrong, and each pair of models gives four counts. Those whom both get
+# right, or both wrong, say nothing about which is better. Let $n_A$ be those whom only A gets right, $n_B$ those whom
+# only B does. If neither is better, each such **discordant** patient is a fair coin, so $n_A$ is binomial with
+# $n_A+n_B$ tosses and probability one half. That is the exact test of [McNemar
+# 1947](https://doi.org/10.1007/BF02295996).
 #
 # ### Exercise: McNemar's test
 # `a_right` and `b_right` are arrays of True and False, one entry a patient. Return the two-sided p-value.
@@ -633,23 +643,24 @@ ex.mcnemar.check(mcnemar)
 # %%
 right_a, right_b = ((s > 0.7) == labels for s in (scores_a, scores_b))
 only_a, only_b = np.sum(right_a & ~right_b), np.sum(~right_a & right_b)
-print(f"both right {np.sum(right_a & right_b)}, only A {only_a}, only B {only_b}, neither {np.sum(~right_a & ~right_b)}")
+both, neither = np.sum(right_a & right_b), np.sum(~right_a & ~right_b)
+print(f"both right {both}, only A {only_a}, only B {only_b}, neither {neither}")
 print(f"McNemar: p = {stats.binomtest(int(only_a), int(only_a + only_b), 0.5).pvalue:.3f}")
 gain = metrics.bootstrap(lambda x, y: x.mean() - y.mean(), right_a.astype(float), right_b.astype(float))
 print("accuracy of A minus that of B:", gain)
 assert np.isclose(gain.value, (only_a - only_b) / 150) and gain.low < 0
 
 # %% [markdown]
-# The difference of the accuracies is $(n_A-n_B)/n$, whatever the other patients do. On the same scores DeLong saw a clear
-# difference and McNemar does not: a threshold throws away how far each score lies from it. So decide **before** you look
-# which of the two your claim is about. A p-value alone says little: give the interval of the difference beside it. And
-# McNemar counts **patients**. With several images each, make one decision a patient first, or bootstrap the difference
-# over patients.
+# The difference of the accuracies is $(n_A-n_B)/n$, whatever the other patients do. On the same scores DeLong saw a
+# clear difference and McNemar does not: a threshold throws away how far each score lies from it. So decide **before**
+# you look which of the two your claim is about. A p-value alone says little: give the interval of the difference
+# beside it. And McNemar counts **patients**. With several images each, make one decision a patient first, or
+# bootstrap the difference over patients.
 
 # %% [markdown]
 # ## How many patients, how many looks
-# Plan before you test. **How wide will the interval be?** Solve $w=z\sqrt{p(1-p)/n}$ for the number of **ill** patients,
-# if the score is a sensitivity:
+# Plan before you test. **How wide will the interval be?** Solve $w=z\sqrt{p(1-p)/n}$ for the number of **ill**
+# patients, if the score is a sensitivity:
 #
 # $$n=\frac{z^2\,p(1-p)}{w^2} .$$
 #
@@ -668,8 +679,8 @@ ex.patients_needed.check(patients_needed)
 
 # %% [markdown]
 # **How likely will you see a difference that is there?** That is [power](glossary:power). Two models, paired. Let
-# $\psi$ be the share of discordant patients and $\delta$ the difference of the accuracies. One patient contributes $+1$,
-# $-1$ or $0$, with mean $\delta$ and variance $\psi-\delta^2$. The mean over $n$ patients exceeds
+# $\psi$ be the share of discordant patients and $\delta$ the difference of the accuracies. One patient contributes
+# $+1$, $-1$ or $0$, with mean $\delta$ and variance $\psi-\delta^2$. The mean over $n$ patients exceeds
 # $1.96\sqrt{(\psi-\delta^2)/n}$ with probability 80 % if $\delta$ lies another 0.84 standard errors further out:
 #
 # $$n=\frac{(1.96+0.84)^2\,(\psi-\delta^2)}{\delta^2} .$$
@@ -677,8 +688,8 @@ ex.patients_needed.check(patients_needed)
 # For two groups of **different** patients, one for each model, the variances add instead:
 # $(1.96+0.84)^2\,[p_A(1-p_A)+p_B(1-p_B)]/\delta^2$ in **each** group.
 #
-# **Predict:** A is right for 87 %, B for 80 %; only A is right for 10 %, only B for 3 %. How many patients does the paired
-# study need, and how many the other?
+# **Predict:** A is right for 87 %, B for 80 %; only A is right for 10 %, only B for 3 %. How many patients does the
+# paired study need, and how many the other?
 
 # %%
 only_a, only_b = 0.10, 0.03
@@ -700,10 +711,10 @@ for n in (50, 100, paired_n, 2 * paired_n):
 assert two_groups > 4 * paired_n and 0.70 < simulated_power(paired_n) < 0.85 and simulated_power(50) < 0.25
 
 # %% [markdown]
-# Pairing saves four patients of five. The exact test needs a few more than the formula says, as it never errs more than
-# 5 %. And look at the first line: a study of 50 patients misses a difference of seven points more than four times in five.
-# "No significant difference (n = 50)" is no finding. Where no formula fits, simulate your study, as here: draw it, test
-# it, count.
+# Pairing saves more than three patients of four. The exact test needs a few more than the formula says, as it never
+# errs more than 5 %. And look at the first line: a study of 50 patients misses a difference of seven points more than
+# four times in five. "No significant difference (n = 50)" is no finding. Where no formula fits, simulate your study,
+# as here: draw it, test it, count.
 #
 # **How many looks?** You train for 100 epochs, look at 25 validation patients after each, and keep the best. Suppose
 # that **every** epoch has a true accuracy of 0.75: nothing is learned after the first.
@@ -733,7 +744,8 @@ figure, axes = plt.subplots(figsize=(7, 3.8))
 for size, style in zip(sizes, ("o-", "s--", "^:")):
     optimism = [best_of(k, size, likeness=0.5, studies=300).mean() - 0.75 for k in looks]
     axes.plot(looks, optimism, style, label=f"{size} cases")
-axes.set(xscale="log", xlabel="looks at the same cases (epochs, models, thresholds)", ylabel="best score minus the truth")
+axes.set(xscale="log", xlabel="looks at the same cases (epochs, models, thresholds)")
+axes.set_ylabel("best score minus the truth")
 axes.set_xticks(looks, labels=looks)
 axes.set_title("Optimism of the best of many, simulated (truth 0.75)")
 axes.legend()
@@ -744,10 +756,10 @@ plots.picture(
 )
 
 # %% [markdown]
-# **A 0.92 on 25 cases is what the luckiest of 100 epochs of a 0.75 model reaches.** Neighbouring epochs make similar errors, so real
-# looks count for fewer than 100; even so the optimism is large. Wilson's 0.75 to 0.98 does not save you: its promise
-# holds for one model, chosen **without** these patients. The same goes for 100 models, 100 thresholds, 100 seeds, and
-# for a test set that a field has used for ten years.
+# **A 0.92 on 25 cases is what the luckiest of 100 epochs of a 0.75 model reaches.** Neighbouring epochs make similar
+# errors, so real looks count for fewer than 100; even so the optimism is large. Wilson's 0.75 to 0.98 does not save
+# you: its promise holds for one model, chosen **without** these patients. The same goes for 100 models, 100
+# thresholds, 100 seeds, and for a test set that a field has used for ten years.
 #
 # The cure is a second set of patients. Choose on validation. Then look at the test set **once**. If you must test $k$
 # hypotheses, compare each p-value with $0.05/k$ (Bonferroni), or better the smallest with $0.05/k$, the next with
@@ -757,14 +769,15 @@ plots.picture(
 p_values = np.array([0.004, 0.030, 0.011, 0.200, 0.013])  # made up, five comparisons
 order = np.argsort(p_values)
 holm = np.maximum.accumulate(p_values[order] * np.arange(len(p_values), 0, -1))
-print("at 0.05 alone:", np.sum(p_values < 0.05), " Bonferroni:", np.sum(p_values < 0.05 / 5), " Holm:", np.sum(holm < 0.05))
+counts = [np.sum(p_values < 0.05), np.sum(p_values < 0.05 / 5), np.sum(holm < 0.05)]
+print("significant at 0.05 each: {}; by Bonferroni: {}; by Holm: {}".format(*counts))
 print(f"20 useless models: at least one p below 0.05 in {1 - 0.95**20:.0%} of studies, if they err independently")
 
 # %% [markdown]
 # ## The leakage lab
 # [Leakage](glossary:leakage) is information that reaches the model in your study and will not in the clinic. Reviews
-# have found it in 17 fields of science ([Kapoor and Narayanan 2023](https://doi.org/10.1016/j.patter.2023.100804)). Here you make it
-# yourself.
+# have found it in 17 fields of science ([Kapoor and Narayanan 2023](https://doi.org/10.1016/j.patter.2023.100804)).
+# Here you make it yourself.
 #
 # The screening study below is **simulated**: 60 patients, four slices of lung each, five overlapping patches from each
 # slice. Four patients in ten have a disease, which barely shows. Scanner, noise and grain differ from patient to
@@ -773,7 +786,8 @@ print(f"20 useless models: at least one p below 0.05 in {1 - 0.95**20:.0%} of st
 # %%
 screening = data.simulate_screening(60, seed=0)
 y = screening.labels
-print(f"{len(screening)} patches, {len(np.unique(screening.slices))} slices, {len(np.unique(screening.patients))} patients")
+num_slices, num_patients = (len(np.unique(ids)) for ids in (screening.slices, screening.patients))
+print(f"{len(screening)} patches, {num_slices} slices, {num_patients} patients")
 chosen = [(patient, piece) for patient in (0, 1, 2) for piece in (0, 1, 5)]
 plots.show_slices(
     [screening.images[20 * patient + piece] for patient, piece in chosen],
@@ -846,7 +860,7 @@ figure, axes = plt.subplots(figsize=(8, 2.8))
 shown = {**reported, "100 new patients": truth}
 for height, (name, e) in enumerate(reversed(shown.items())):
     colour = plots.COLOURS["green" if "new" in name else "vermillion" if name != "by patient" else "blue"]
-    axes.plot(e.interval, [height, height], color=colour, linewidth=3)
+    axes.plot(e.interval, [height, height], "-", color=colour, linewidth=3)
     axes.plot(e.value, height, "o", color=colour)
 axes.axvline(0.5, color="black", linestyle="--", linewidth=1)
 axes.set_yticks(range(4), labels=list(reversed(shown)))
@@ -854,8 +868,8 @@ axes.set(xlabel="AUC with its 95 % interval over patients", xlim=(0.3, 1), ylim=
 axes.set_title("One model, one simulated study, three splits, and what came next")
 plots.picture(
     figure,
-    alt="Four intervals of the AUC. Split by image is highest, near 0.9 and narrow; by slice lies lower; by patient near "
-    "0.55 and wide. The interval for 100 new patients lies wholly below that of the split by image.",
+    alt="Four intervals of the AUC. Split by image is highest, near 1 and narrow; by slice lies lower; by patient lowest "
+    "and wide. The interval for 100 new patients lies wholly below that of the split by image.",
 )
 
 # %%
@@ -864,11 +878,11 @@ print("by image minus by patient:", gap.difference)
 assert gap.difference.low > 0.15
 
 # %% [markdown]
-# By image the study would be published; by patient it would be sent back. The **narrow** interval is the wrong one: no
-# interval knows how the split was made. The split by patient is imprecise, as 60 patients are few, and its interval says
-# so. The one by slice looks careful, and leaks all the same: the slices of a patient share the scanner and the grain.
-# In brain MR, [Yagis and others 2021](https://doi.org/10.1038/s41598-021-01681-w) measured gains of 29 to 55 points of
-# accuracy from splitting by slice.
+# By image the study would be published; by patient it would be sent back. The **narrow** interval is the wrong one:
+# no interval knows how the split was made. The split by patient is imprecise, as 60 patients are few, and its
+# interval says so. The one by slice looks careful, and leaks all the same: the slices of a patient share the scanner
+# and the grain. In brain MR, [Yagis and others 2021](https://doi.org/10.1038/s41598-021-01681-w) measured gains of 29
+# to 55 points of accuracy from splitting by slice.
 #
 # **How to catch it, without a new cohort.** First, ask the guard. It knows nothing of models; it compares names.
 
@@ -945,12 +959,12 @@ for name in ("everything inside the folds", "scaled before the split", "copies, 
     assert aucs[name].low < 0.65
 
 # %% [markdown]
-# Fifteen columns of **noise**, chosen with the help of the labels that they are tested on, make a splendid "signature".
-# [Ambroise and McLachlan 2002](https://doi.org/10.1073/pnas.102102699) showed it on real gene data. The patients were
-# on the right sides all the time: the *labels* of the test patients leaked, through the choice. Copies leak the whole
-# patient. Scaling before the split uses no labels, and does next to nothing here; do it inside anyway, and no reviewer
-# has to wonder. One rule covers all of it: **whatever is fitted, chosen or tuned belongs in the pipeline, and the pipeline
-# sees training patients only.**
+# Fifteen columns of **noise**, chosen with the help of the labels that they are tested on, make a splendid
+# "signature". [Ambroise and McLachlan 2002](https://doi.org/10.1073/pnas.102102699) showed it on real gene data. The
+# patients were on the right sides all the time: the *labels* of the test patients leaked, through the choice. Copies
+# leak the whole patient. Scaling before the split uses no labels, and does next to nothing here; do it inside anyway,
+# and no reviewer has to wonder. One rule covers all of it: **whatever is fitted, chosen or tuned belongs in the
+# pipeline, and the pipeline sees training patients only.**
 
 # %% [markdown]
 # ## Find the flaw
@@ -966,12 +980,12 @@ for name in ("everything inside the folds", "scaled before the split", "copies, 
 # ### Exercise: report 1
 # Fictitious.
 #
-# > We collected brain MR scans of 60 patients with Parkinson's disease and 60 controls, all from one scanner. From each
-# > volume we took 40 axial slices around the midbrain, which gave 4,800 images. The images were shuffled and divided
-# > 80:10:10 into training, validation and test set, stratified by diagnosis. A network that had been pre-trained on
-# > natural images was fine-tuned for 30 epochs. The epoch with the lowest validation loss was kept; the test set was
-# > used once. Of the 480 test images 476 were right: accuracy 0.992 (95 % CI 0.979 to 0.997). A single slice suffices to
-# > detect Parkinson's disease.
+# > We collected brain MR scans of 60 patients with Parkinson's disease and 60 controls, all from one scanner. From
+# > each volume we took 40 axial slices around the midbrain, which gave 4,800 images. The images were shuffled and
+# > divided 80:10:10 into training, validation and test set, stratified by diagnosis. A network that had been
+# > pre-trained on natural images was fine-tuned for 30 epochs. The epoch with the lowest validation loss was kept;
+# > the test set was used once. Of the 480 test images 476 were right: accuracy 0.992 (95 % CI 0.979 to 0.997). A
+# > single slice suffices to detect Parkinson's disease.
 #
 # - **A** Half of the images show patients: far more than in a clinic.
 # - **B** The test set chose the epoch.
@@ -1016,8 +1030,8 @@ ex.flaw_2.check(flaw_2)
 # > patient, to predict response to chemoradiotherapy (31 responders). Features were standardised, and the 15 that
 # > differed most between responders and non-responders (t-test) were kept. A logistic regression with default
 # > regularisation was then evaluated by ten-fold cross-validation, stratified, repeated 20 times. The mean AUC on the
-# > held-out patients was 0.93 (95 % CI 0.87 to 0.98, bootstrap over patients). The signature identifies patients who can
-# > be spared surgery.
+# > held-out patients was 0.93 (95 % CI 0.87 to 0.98, bootstrap over patients). The signature identifies patients who
+# > can be spared surgery.
 #
 # - **A** The 15 features were chosen with the labels of all patients, those of the held-out ones too.
 # - **B** A patient may lie in training and test fold.
@@ -1057,12 +1071,12 @@ ex.flaw_4.check(flaw_4)
 # ### Exercise: report 5
 # Fictitious.
 #
-# > The network rates lung nodules as benign or malignant, to decide who needs a biopsy. Reference was histology, or two
-# > years without growth. Of 1,006 nodules, the 412 that our three readers had called "indeterminate" at first reading
-# > were left out of all sets, to secure clear-cut cases. The others were split by patient. Model and threshold were chosen
-# > on validation patients. The single test, on 93 patients with 121 nodules, gave an AUC of 0.96 (95 % CI 0.92 to 0.98,
-# > bootstrap over patients), a sensitivity of 0.91 and a specificity of 0.90, each with its interval in the appendix. We
-# > recommend it for incidental nodules.
+# > The network rates lung nodules as benign or malignant, to decide who needs a biopsy. Reference was histology, or
+# > two years without growth. Of 1,006 nodules, the 412 that our three readers had called "indeterminate" at first
+# > reading were left out of all sets, to secure clear-cut cases. The others were split by patient. Model and
+# > threshold were chosen on validation patients. The single test, on 93 patients with 121 nodules, gave an AUC of
+# > 0.96 (95 % CI 0.92 to 0.98, bootstrap over patients), a sensitivity of 0.91 and a specificity of 0.90, each with
+# > its interval in the appendix. We recommend it for incidental nodules.
 #
 # - **A** Several nodules of a patient were counted as independent.
 # - **B** The nodules that a doctor would ask about were left out.
@@ -1109,13 +1123,14 @@ ex.flaw_6.check(flaw_6)
 # nothing is tuned. The other half is looked at once. Model A is a logistic regression on all 30 features; model B has
 # only the ten means.
 #
-# **Predict:** with how many of the 285 test patients will you be able to say that A is better?
+# **Predict:** with how many of the 284 test patients will you be able to say that A is better?
 
 # %%
 cytology = data.load_breast_cytology()
 train, test = data.split_by_patient(cytology.patients, fractions=(0.5, 0.5), labels=cytology.labels)
 names = np.array(cytology.patients)
 data.assert_no_patient_overlap(names[train], names[test])
+assert len(test) == 284
 malignant = cytology.labels[test]
 test_scores = {}
 for name, columns in {"A": slice(0, 30), "B": slice(0, 10)}.items():
@@ -1146,7 +1161,7 @@ for index, (n, pair) in enumerate(by_size.items()):
         (-0.1, 0.1), pair, (("A", "blue", "o"), ("B", "vermillion", "s"))
     ):
         x = index + offset
-        axes.plot([x, x], e.interval, color=plots.COLOURS[colour], linewidth=3)
+        axes.plot([x, x], e.interval, "-", color=plots.COLOURS[colour], linewidth=3)
         label = f"model {name}" if index == 0 else None
         axes.plot(x, e.value, marker, color=plots.COLOURS[colour], markeredgecolor="black", label=label)
 axes.set_xticks(range(4), labels=[f"{n}" for n in by_size])
@@ -1155,7 +1170,7 @@ axes.set_title("Breast cytology, real patients: two models")
 axes.legend(loc="lower right")
 plots.picture(
     figure,
-    alt="Intervals of the AUC of models A and B with 25, 50, 100 and 285 test patients. With 25 they are wide and "
+    alt="Intervals of the AUC of models A and B with 25, 50, 100 and 284 test patients. With 25 they are wide and "
     "overlap; they shrink as patients are added, and A lies above B.",
 )
 
@@ -1166,14 +1181,15 @@ plots.picture(
 # **Real chest CT, if it is there.** The LUNA16 crops are 50 × 50 pixels around places that might be a nodule ([Setio
 # and others 2017](https://doi.org/10.1016/j.media.2017.06.015)). The file does not name the patient, but its rows run
 # scan by scan. So **blocks** of 1,250 rows, about two scans, stand in for the patient. You use the development part
-# only; the last 15 % of the rows are the test set of lesson 06, and you do not look at it. Each crop is scored twice: by
-# models that were trained on a random choice of the others, and on other blocks.
+# only; the last 15 % of the rows are the test set of lesson 06, and you do not look at it. Each crop is scored twice:
+# by models that were trained on a random choice of the others, and on other blocks.
 #
 # **Predict:** how much does the random split gain here? Think of whose label it is: the patient's, or the crop's?
 
 # %%
 if data.available("luna16_crops"):
     from sklearn.ensemble import RandomForestClassifier
+    from tqdm import tqdm
 
     crops, _ = data.load_luna16_crops().by_rows((0.85, 0.15))
     pixels = crops.images_hu[:, 9:41, 9:41].reshape(-1, 16, 2, 16, 2).mean(axis=(2, 4)).reshape(len(crops), -1)
@@ -1188,7 +1204,7 @@ if data.available("luna16_crops"):
 # %%
 if data.available("luna16_crops"):
     gains = {}
-    for name, rival in rivals.items():
+    for name, rival in tqdm(rivals.items(), leave=False):
         at_random, by_block = (held_out_scores(pixels, crops.labels, u, rival) for u in (every_crop, crops.blocks))
         gains[name] = metrics.compare_auc(crops.labels, at_random, by_block, patients=crops.blocks)
         print(f"{name}\n   at random {gains[name].a:.3f}\n   by blocks {gains[name].b:.3f}")
@@ -1196,10 +1212,11 @@ if data.available("luna16_crops"):
     assert max(gain.difference.high for gain in gains.values()) < 0.03
 
 # %% [markdown]
-# (Where the estimate says "patients", read "blocks".) After the drama in the lab: hardly a gain, with no model more than a
-# few hundredths of AUC even at the upper end of its interval. In the lab the **label belonged to the patient**, so
-# knowing the patient again was enough. Here a block has nodules **and** other places, so knowing the scan tells next to
-# nothing about a crop. Is there nothing to know again, then? Ask the negative control: one coin for each block.
+# (Where the estimate says "patients", read "blocks".) After the drama in the lab: hardly a gain, with no model as
+# much as three hundredths of AUC, even at the upper end of its interval. In the lab the **label belonged to the
+# patient**, so knowing the patient again was enough. Here a block has nodules **and** other places, so knowing the
+# scan tells next to nothing about a crop. Is there nothing to know again, then? Ask the negative control: one coin
+# for each block.
 
 # %%
 if data.available("luna16_crops"):
@@ -1209,7 +1226,7 @@ if data.available("luna16_crops"):
     look = np.vstack([np.percentile(v.reshape(len(v), -1), levels, axis=1) for v in (crops.images_hu, steps)]).T
     trees = ExtraTreesClassifier(50, random_state=0)
     coins = {}
-    for name, units in {"at random": every_crop, "by blocks": crops.blocks}.items():
+    for name, units in tqdm({"at random": every_crop, "by blocks": crops.blocks}.items(), leave=False):
         s = held_out_scores(look, block_coin, units, trees)
         coins[name] = metrics.auc_score(block_coin, s, patients=crops.blocks)
         print(f"coin labels, split {name}: {coins[name]:.3f}")
@@ -1220,24 +1237,24 @@ if not data.available("luna16_crops"):
     print("The LUNA16 crops are not in the cache; their card says where they come from: data.card('luna16_crops').")
 
 # %% [markdown]
-# The door stands open by a crack: split at random, grey levels and grain tell the coin of the block a little better than
-# chance; split by blocks they do not. You could not know beforehand how wide the crack is, nor whether the label belongs
-# to the patient in part. So split by patient, **always**: if nothing leaks it costs nothing, and if something does it
-# saves the study.
+# The door stands open by a crack: split at random, grey levels and grain tell the coin of the block a little better
+# than chance; split by blocks they do not. You could not know beforehand how wide the crack is, nor whether the label
+# belongs to the patient in part. So split by patient, **always**: if nothing leaks it costs nothing, and if something
+# does it saves the study.
 
 # %% [markdown]
 # ## What you may claim
 # **You may claim**
-# - On 285 real test patients of one centre, used once, the AUCs of models A and B and their difference, each with the
+# - On 284 real test patients of one centre, used once, the AUCs of models A and B and their difference, each with the
 #   interval printed above, over patients.
-# - On 5,515 real crops, where they are there, a random split gained at most a few hundredths of AUC over a split by
+# - On 5,515 real crops, where they are there, a random split gained less than three hundredths of AUC over a split by
 #   blocks, for three models, with the intervals above.
 # - Wald's interval covers less than it says, and the bootstrap over images fails as the design effect says: computed
 #   exactly, or simulated, for the sizes shown.
 #
 # **You may not claim**
-# - Anything about patients of other hospitals, machines or years. An interval speaks of more patients **like these**. It
-#   knows nothing of another scanner: that needs another hospital's patients.
+# - Anything about patients of other hospitals, machines or years. An interval speaks of more patients **like these**.
+#   It knows nothing of another scanner: that needs another hospital's patients.
 # - That the gap of the leakage lab is typical. The screening study is simulated, with a weak disease and strong
 #   fingerprints; on the real crops the gap was small. The size depends on the data. The direction does not.
 # - That 0.5 as a threshold, or an AUC, says what a test is worth to a woman with a lump (lesson 05a).
@@ -1252,13 +1269,13 @@ if not data.available("luna16_crops"):
 # %% [markdown]
 # ## Summary
 # - A score is a draw. Four times the patients halve its spread.
-# - For a share use Wilson, or Clopper-Pearson where coverage must be guaranteed. Wald fails where good models live. 7 of
-#   10 is 0.40 to 0.89; 0 of $n$ is up to $3/n$.
+# - For a share use Wilson, or Clopper-Pearson where coverage must be guaranteed. Wald fails where good models live. 7
+#   of 10 is 0.40 to 0.89; 0 of $n$ is up to $3/n$.
 # - Resample patients, with all their images. Images that correlate by $\rho$ make the variance $1+(m-1)\rho$ times as
 #   large.
 # - DeLong: the AUC is a mean of placements, and its variance is theirs. Paired differences come from the same formula.
-# - Compare two models on the same patients, by the interval of the **difference**. Overlap is no test. McNemar counts the
-#   patients on whom they disagree.
+# - Compare two models on the same patients, by the interval of the **difference**. Overlap is no test. McNemar counts
+#   the patients on whom they disagree.
 # - Plan the number of patients before you test. Not seeing a difference in 50 patients is no finding.
 # - The best of many looks is not a result. Choose on validation, test once.
 # - Split by patient; put everything that is fitted or chosen inside the pipeline; run a negative control.
@@ -1272,8 +1289,8 @@ if not data.available("luna16_crops"):
 # patient](glossary:split-by-patient)
 #
 # ### Further reading
-# - Varoquaux G, Cheplygina V. *Machine learning for medical imaging: methodological failures and recommendations for the
-#   future.* npj Digital Medicine 2022. <https://doi.org/10.1038/s41746-022-00592-y>
+# - Varoquaux G, Cheplygina V. *Machine learning for medical imaging: methodological failures and recommendations for
+#   the future.* npj Digital Medicine 2022. <https://doi.org/10.1038/s41746-022-00592-y>
 # - Kapoor S, Narayanan A. *Leakage and the reproducibility crisis in machine-learning-based science.* Patterns 2023.
 #   <https://doi.org/10.1016/j.patter.2023.100804>
 # - Roberts M, et al. *Common pitfalls and recommendations for using machine learning to detect and prognosticate for
@@ -1289,7 +1306,7 @@ if not data.available("luna16_crops"):
 #   characteristic curves: a nonparametric approach.* Biometrics 1988. <https://doi.org/10.2307/2531595>
 # - Obuchowski NA. *Nonparametric analysis of clustered ROC curve data.* Biometrics 1997.
 #   <https://doi.org/10.2307/2533958>
-# - Collins GS, et al. *TRIPOD+AI statement: updated guidance for reporting clinical prediction models that use regression
-#   or machine learning methods.* BMJ 2024. <https://doi.org/10.1136/bmj-2023-078378>
+# - Collins GS, et al. *TRIPOD+AI statement: updated guidance for reporting clinical prediction models that use
+#   regression or machine learning methods.* BMJ 2024. <https://doi.org/10.1136/bmj-2023-078378>
 # - Mongan J, Moy L, Kahn CE. *Checklist for artificial intelligence in medical imaging (CLAIM): a guide for authors and
 #   reviewers.* Radiology: Artificial Intelligence 2020. <https://doi.org/10.1148/ryai.2020200029>
