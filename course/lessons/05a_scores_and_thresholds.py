@@ -181,8 +181,8 @@ assert np.ptp(found.interval) > 5 * np.ptp(spared.interval)
 # errors cost the same is it 0.5. (Clinicians know it as the threshold approach, [Pauker and Kassirer
 # 1980](https://doi.org/10.1056/NEJM198005153022003).)
 #
-# Simulated patients show it: draw a probability for each, then let chance decide who is ill with just that probability.
-# These probabilities are right by construction.
+# Simulated patients show it: draw a probability for each, then let chance decide who is ill with exactly that
+# probability. These probabilities are right by construction.
 
 
 # %%
@@ -247,7 +247,7 @@ axes.axvline(best, color=plots.COLOURS["black"], linestyle=":", linewidth=1.2, l
 axes.set(xlabel="threshold $t$", ylabel="cost per patient (false alarms)", title="A miss costs 20 false alarms")
 axes.legend()
 smooth, at_best = curves["20,000 patients"], np.argmin(np.abs(thresholds - best))
-assert abs(thresholds[np.argmin(smooth)] - best) < 0.03 and smooth[at_best] < 1.01 * smooth.min()
+assert smooth[at_best] < 1.03 * smooth.min()
 plots.picture(
     figure,
     alt="Cost per patient against the threshold. For 20,000 simulated patients a smooth curve with a flat minimum near "
@@ -255,9 +255,10 @@ plots.picture(
 )
 
 # %% [markdown]
-# The formula finds the minimum of the large sample. The curves of 100 patients are jagged, and their lowest points are
-# partly luck. That is why a threshold must not be chosen on the patients on whom it is then judged. How much does it
-# flatter? A thousand simulated studies: each has 100 validation and 100 test patients.
+# For the large sample the formula is within 3 % of the lowest cost: the minimum is flat. The curves of 100 patients
+# are jagged, and their lowest points are partly luck. That is why a threshold must not be chosen on the patients on
+# whom it is then judged. How much does it flatter? A thousand simulated studies: each has 100 validation and 100 test
+# patients.
 #
 # **Predict:** which comes out lowest: the cost on the test patients with the threshold chosen on them, the true cost of
 # that threshold, or the cost on the test patients with the threshold chosen on validation patients?
@@ -342,7 +343,7 @@ ex.roc_points.check(roc_points)
 
 # %% [markdown]
 # **What is the area?** Cut it into columns, one for each healthy patient, $1/N$ wide for $N$ healthy. The column of a
-# healthy patient is as high as the sensitivity just there: the share of the ill whose score is higher. Add the
+# healthy patient is as high as the sensitivity at that place: the share of the ill whose score is higher. Add the
 # columns, and you have counted every pair of one ill and one healthy patient, and asked whether they stand in the
 # right order. At a tie the slanting stroke cuts the rectangle in half, so a tie counts one half:
 #
@@ -408,7 +409,9 @@ ways = {
 for name, value in ways.items():
     print(f"{name:20s} {value:.6f}")
 assert max(ways.values()) - min(ways.values()) < 1e-12
-print(f"{'theory':20s} {stats.norm.cdf(1.5 / np.sqrt(2)):.6f}; and with its interval {metrics.auc_score(y, s):.3f}")
+theory, estimate = stats.norm.cdf(1.5 / np.sqrt(2)), metrics.auc_score(y, s)
+print(f"{'theory':20s} {theory:.6f}; this sample with its interval {estimate:.3f}")
+assert estimate.low < theory < estimate.high
 
 # %% [markdown]
 # All agree to $10^{-12}$, and the theory lies within the interval of this sample. The AUC looks at the order only: any
@@ -444,9 +447,12 @@ print(f"mean AUC {useless.mean():.3f}; mean of max(AUC, 1 - AUC) {turned.mean():
 assert abs(useless.mean() - 0.5) < 0.015 and turned.mean() > 0.58
 
 # %% [markdown]
-# One more way to be wrong: an AUC of **0/1 predictions**. One threshold leaves one inner point $(1-\text{spec},
-# \text{sens})$, and two trapezoids: $\tfrac12(1-\text{spec})\,\text{sens}+\tfrac12(\text{sens}+1)\,\text{spec}
-# =\tfrac12(\text{sens}+\text{spec})$. That is the balanced accuracy under another name.
+# One more way to be wrong: an AUC of **0/1 predictions**. One threshold leaves one inner point, with false positive
+# rate $f=1-$ specificity and sensitivity $r$, and below it two trapezoids:
+#
+# $$\tfrac12 f\,r+\tfrac12(r+1)(1-f)=\tfrac12(r+1-f)=\tfrac12(\text{sensitivity}+\text{specificity}) .$$
+#
+# That is the balanced accuracy under another name.
 
 # %%
 y, s = binormal(400, 1600)
@@ -601,7 +607,7 @@ plots.picture(
 #
 # $$\text{AP}=\sum_k (R_k-R_{k-1})\,P_k .$$
 #
-# That is the mean precision over the ill, each at the threshold that just finds them. A model that knows nothing has
+# That is the mean precision over the ill, each at the highest threshold that finds them. A model that knows nothing has
 # the prevalence as its precision everywhere, so its AP is about the **prevalence**, not 0.5. An AP of 0.2 can be poor
 # or excellent, and two APs from places with different prevalence cannot be compared. (Trapezoids are wrong here:
 # between two thresholds precision does not run along a straight line, [Davis and Goadrich
@@ -622,7 +628,7 @@ ex.average_precision.check(average_precision)
 
 # %% [markdown]
 # ### Everything at once
-# Now put it together. The cost of a threshold, per person at prevalence $\pi$, is
+# Now put it together. The cost of a threshold, per person at prevalence $\pi$ and with the false positive rate FPR, is
 #
 # $$c_\text{FP}\,(1-\pi)\,\text{FPR}+c_\text{FN}\,\pi\,(1-\text{sensitivity}) .$$
 #
@@ -631,9 +637,9 @@ ex.average_precision.check(average_precision)
 # touches the curve. ("Youden's index", sensitivity + specificity − 1, is the case of slope 1: it supposes that
 # $c_\text{FN}\,\pi=c_\text{FP}(1-\pi)$, and seldom says so.)
 #
-# Below are simulated scores, exactly as in theory, for 10,000 people. Move the threshold until the dashed line
-# touches. Then go from a prevalence of 50 % to 0.5 % and watch which of the four pictures stays as it is. At 0.5 %,
-# how dear must a miss be before the test is of any use, that is, cheaper than calling nobody?
+# Below are simulated scores, exactly as in theory, for 10,000 people. Move the threshold until the dashed line touches
+# the curve. Then go from a prevalence of 50 % to 0.5 %: which of the four pictures stays as it is? And at 0.5 %, how
+# dear must a miss be before the cost has a dip that you can see, that is, before the test is worth its false alarms?
 
 # %%
 widgets.explore_thresholds()
@@ -738,7 +744,7 @@ print(f"a perfect model: mean ECE {perfect[1]:.3f} on 100 patients, {perfect[-1]
 by_bins = {name: [ece(ill[:500], p[:500], bins) for bins in range(2, 51)] for name, p in models.items()}
 least, most = min(by_bins["calibrated"]), max(by_bins["calibrated"])
 print(f"the perfect model on 500 patients: ECE {least:.3f} to {most:.3f}, according to the bins")
-assert abs(slope + 0.5) < 0.06 and most > 3 * least
+assert abs(slope + 0.5) < 0.06 and most > 2 * least
 
 # %%
 def ece_of_noise(chance, num_bins=10):
@@ -978,11 +984,12 @@ print(f"macro F1 by scikit-learn: {sk.f1_score(truth, calls, average='macro'):.3
 
 # %% [markdown]
 # ## Real patients
-# **Breast cytology**, for everybody: 569 fine-needle aspirates, one per patient, 212 malignant. With all 30 features
-# the task is nearly solved: its authors report an accuracy of 97 % by cross-validation ([Wolberg et al.
-# 1994](https://doi.org/10.1016/0304-3835(94)90099-X)). So that errors remain to be studied, we use three features that
-# know neither the size nor the outline of the nuclei: mean texture, smoothness and symmetry. They were chosen for that
-# reason, before any score was computed.
+# **Breast cytology**, for everybody: 569 fine-needle aspirates, one per patient, 212 malignant. With the size of the
+# nuclei among the features the task is nearly solved: the authors report an accuracy of 97 % by cross-validation
+# ([Wolberg et al. 1994](https://doi.org/10.1016/0304-3835(94)90099-X)). So that errors remain to be studied, we take
+# three features that do not say how large the nuclei are or how deeply they are dented: the means of texture (spread
+# of the grey values), smoothness (local variation of the radius) and symmetry. They were chosen for that reason, before
+# any score was computed.
 #
 # The split is by patient: half for training, a quarter for validation, a quarter for testing. A missed cancer costs as
 # much as 10 false alarms.
@@ -1071,8 +1078,9 @@ plots.picture(
 # - **Calibration cannot be judged on so few.** The intervals in the diagram are wide, that of the ECE is wider still.
 #   The temperature is near 1: a logistic regression with three features hardly overfits, so there was nothing to mend.
 #
-# Here is the explorer on the real **validation** patients (never on the test set). At which cost ratio does the model
-# begin to pay, at their own 35 % or so? Where would it pay in screening?
+# Here is the explorer on the real **validation** patients (never on the test set). At a prevalence of 35 %, at which
+# cost ratios is the model clearly cheaper than calling everybody (left end of the cost curve) and nobody (right end)?
+# And at 0.5 %?
 
 # %%
 widgets.explore_thresholds(y[validation], p_validation)
@@ -1186,11 +1194,11 @@ if have_crops:
 # - That 142 patients show the model to be calibrated, or not. The intervals in the diagram are too wide.
 # - The PPV of the cytology model for another clinic. It holds for a series in which 37 % had cancer, and the split
 #   kept that share.
-# - That three features are worse than thirty by the difference of two accuracies: other patients, another way of
-#   testing, and 97 % (Wolberg et al. 1994) comes without an interval. Paired comparisons are in 05b.
-# - Any PPV for the LUNA16 crops: it is a case-control sample. The numbers for the whole list suppose that the crops
-#   are a fair draw of it, and that sensitivity and specificity carry over. The published figure, over 95 % sensitivity
-#   at less than one false positive per scan for a combination of systems ([Setio et al.
+# - That our features are worse than the authors' by the difference of two scores: their 97 % is an accuracy, on other
+#   splits, and comes without an interval. Paired comparisons are in 05b.
+# - A PPV for nodule candidates, from this file alone: it is a case-control sample. The numbers for the whole list
+#   suppose that the crops are a fair draw of it, and that sensitivity and specificity carry over. The published
+#   figure, over 95 % sensitivity at fewer than one false positive per scan for a combination of systems ([Setio et al.
 #   2017](https://doi.org/10.1016/j.media.2017.06.015)), is about **scans**, and our model is nowhere near it.
 # - An interval over **patients** there: blocks of rows stand in for them.
 # - The price of a missed cancer. We wrote 10; that is not for a data scientist to decide.
