@@ -59,6 +59,7 @@ def test_real_set_has_the_numbers_of_its_card(crops):
     assert crops.labels.dtype == crops.rows.dtype == crops.blocks.dtype == np.int64
     assert "6,484 crops" in crops.card.items and not crops.card.synthetic
     assert (np.diff(crops.rows) > 0).all()
+    np.testing.assert_array_equal(crops.blocks, crops.rows // 1250)  # 551,065 rows / 888 scans = 620.6; two are 1,241
     # The last row is below 551,065: this is the first list of candidates, not the second with 754,975.
     assert crops.rows[-1] == 439_238
 
@@ -204,6 +205,18 @@ def test_read_crops_refuses_a_damaged_member(tmp_path):
     content[len(content) // 4] ^= 0xFF  # inside the first JPEG: the zip's own checksum finds it
     (folder / "crops.zip").write_bytes(content)
     with pytest.raises(DataUnavailable, match=r"is no whole zip file: Bad CRC-32 for file '7.jpg'"):
+        read_crops(folder)
+
+
+def test_read_crops_refuses_a_damaged_member_that_is_compressed(tmp_path):
+    folder = write(tmp_path / "set", {"7.jpg": flat(0), "30.jpg": flat(0)})
+    with zipfile.ZipFile(folder / "crops.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("7.jpg", flat(0))
+        archive.writestr("30.jpg", flat(0))
+    content = bytearray((folder / "crops.zip").read_bytes())
+    content[40:60] = b"\xff" * 20  # 30 bytes of header and 5 of name, then the compressed bytes
+    (folder / "crops.zip").write_bytes(content)
+    with pytest.raises(DataUnavailable, match=r"is no whole zip file: .* while decompressing data"):
         read_crops(folder)
 
 

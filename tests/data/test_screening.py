@@ -152,10 +152,29 @@ def test_vessels_are_a_share_and_thin_ones_do_not_fill_the_slice():
     assert _vessels(2, np.random.default_rng(0)).shape == (2, 2)  # a field so small that none comes by
 
 
+def test_vessels_fill_the_slice_as_far_as_they_are_wide(monkeypatch):
+    # A vessel of radius r is 2 r high in a slice of 1.5 mm: 0.3 mm fills 0.4 of it, before pixels and blur.
+    monkeypatch.setattr(lung_anatomy, "_VESSEL_RADIUS_MM", (0.3, 0.3001))
+    share = max(_vessels(60, np.random.default_rng(seed)).max() for seed in range(10))
+    assert 0.25 < share <= 0.4 + 1e-3
+
+
 def test_holes_grow_with_the_severity():
     fields = [np.mean([_holes(s, 60, np.random.default_rng(seed)).mean() for seed in range(60)]) for s in (0, 0.5, 1)]
     assert 0 < fields[0] < fields[1] < fields[2]
     assert fields[2] / fields[0] == pytest.approx(4.3 / 0.3, rel=0.35)  # holes per cm²
+
+
+def test_the_disease_takes_density_and_the_rest_is_drawn_alike():
+    # The severity is Beta(2, 2), mean 0.5, so the mean loss is 0.5 of 35 HU = 17.5 HU.
+    rng = np.random.default_rng(0)
+    ill, healthy = ([Lung.draw(rng, ill=ill) for _ in range(3000)] for ill in (True, False))
+    difference = np.mean([lung.mean_hu for lung in healthy]) - np.mean([lung.mean_hu for lung in ill])
+    assert difference == pytest.approx(17.5, abs=2)  # standard error: 25 HU * sqrt(2 / 3000) = 0.65
+    assert np.std([lung.mean_hu for lung in healthy]) == pytest.approx(25, rel=0.05)
+    assert {lung.severity for lung in healthy} == {0.0}
+    for name in ("texture_hu", "texture_slope", "blur_mm", "noise_hu"):
+        assert stats.ks_2samp(*([getattr(lung, name) for lung in group] for group in (ill, healthy))).pvalue > 0.001
 
 
 def test_healthy_lungs_are_as_dense_as_published(many):
@@ -217,7 +236,7 @@ def test_a_forest_scores_high_by_image_lower_by_slice_and_lowest_by_patient():
         ({"num_patients": 1}, r"num_patients must be a whole number, 2 to 5000, got 1\."),
         ({"num_patients": 6000}, "num_patients must be a whole number, 2 to 5000, got 6000"),
         ({"num_patients": 10.0}, r"num_patients must be a whole number, 2 to 5000, got 10\.0"),
-        ({"num_patients": True}, "num_patients must be a whole number"),
+        ({"slices_per_patient": True}, "slices_per_patient must be a whole number, 1 to 50, got True"),
         ({"slices_per_patient": 0}, "slices_per_patient must be a whole number, 1 to 50, got 0"),
         ({"patches_per_slice": 51}, "patches_per_slice must be a whole number, 1 to 50, got 51"),
         ({"size": 7}, "size must be a whole number, 8 to 40, got 7"),
