@@ -1164,8 +1164,8 @@ assert np.abs(leaky - fits["standardised, 100 steps"]).max() < 0.05
 # %% [markdown]
 # Here it makes next to no difference: two numbers for each feature, from hundreds of patients, tell little about any
 # one of them. Keep the rule all the same. It costs nothing, and a reader of your result cannot see which case it was.
-# Where features are **chosen** on all patients, the same slip can make noise look like a finding ([Ambroise and
-# McLachlan 2002](https://doi.org/10.1073/pnas.102102699)).
+# Where features are **chosen** on all patients, the same slip has made error rates look like zero that were not
+# ([Ambroise and McLachlan 2002](https://doi.org/10.1073/pnas.102102699)).
 #
 # Real gradients are noisy, too. The gradient of each training patient, at the start and at the minimum:
 
@@ -1261,7 +1261,8 @@ if have_crops:
 # ## Summary
 # - In the eigenbasis of the Hessian each coordinate shrinks by $1-\eta\lambda$. Stable below $2/\lambda_\max$,
 #   quickest at $2/(\lambda_\min+\lambda_\max)$ with the rate $(\kappa-1)/(\kappa+1)$.
-# - Momentum turns $\kappa$ into $\sqrt\kappa$. Nesterov's gradient ahead makes it safe for every convex loss.
+# - Momentum turns $\kappa$ into $\sqrt\kappa$. Nesterov's gradient ahead, with its own settings, keeps that safe on convex
+#   losses that are no bowls.
 # - Keras keeps the rate in the velocity, PyTorch does not: they part when the rate changes.
 # - A mini-batch's gradient is unbiased, its variance falls with $1/B$, and a constant rate ends on a floor of about
 #   $\eta\sigma^2/4B$ a direction. Shrink the steps, average, or enlarge the batch up to where the noise no longer
