@@ -119,7 +119,7 @@ def check_scores(values, name):
     array = _as_numbers(values, name)
     if np.isinf(array).any():
         raise ValueError(
-            f"{name} hold {np.isinf(array).sum()} infinite values, such as the log of 0. Pass finite ones, such as logits."
+            f"{name} hold {np.isinf(array).sum()} infinite values, such as the log of 0. Pass finite ones: logits, say."
         )
     return array
 
@@ -136,12 +136,13 @@ def check_probabilities(values, name):
 
 
 def check_patients(patients, num_cases):
-    """Return for each case the index of its patient, and the number of patients (None where none are given)."""
+    """Return the index of each case's patient, and the number of patients (None where none are given)."""
     if patients is None:
         return np.arange(num_cases), None
     if isinstance(patients, str):
         raise ValueError(f"patients must be a sequence, one for each case, got the text {patients!r}.")
-    names = as_vector(patients, "patients")
+    # A list becomes an array of objects: as an array of texts, None and 7 would become names.
+    names = as_vector(np.array(patients, dtype=object) if isinstance(patients, list | tuple) else patients, "patients")
     if len(names) != num_cases:
         raise ValueError(f"lengths differ: {len(names)} patients for {num_cases} cases. Each case needs its patient.")
     names = names.tolist()
