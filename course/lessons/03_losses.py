@@ -1,11 +1,11 @@
 # %% [markdown]
-# A network learns what its loss pays for, and nothing else. Pay for the wrong thing and it will miss the one nodule in a
-# hundred, draw every lesion too small, or say "99 % sure" when it is right three times in four. So this lesson takes
-# losses apart. You derive each from an assumption about the labels, write it, and hold it against PyTorch **and** Keras.
-# You find where the two libraries differ, where the numbers break, and which losses make a model lie.
+# A network learns what its loss pays for, and nothing else. Pay for the wrong thing and it will miss the one nodule in
+# a hundred, draw every lesion too small, or say "99 % sure" when it is right three times in four. So this lesson takes
+# losses apart. You derive each from an assumption about the labels, write it, and hold it against PyTorch **and**
+# Keras. You find where the two libraries differ, where the numbers break, and which losses make a model lie.
 #
-# The first eight sections use small **simulated** or made-up numbers, and say so. At the end the same losses train on real
-# patients. The lesson takes about two hours; the exercise marked *further* comes on top of that.
+# The first eight sections use small **simulated** or made-up numbers, and say so. At the end the same losses train on
+# real patients. The lesson takes about two hours; the exercise marked *further* comes on top of that.
 
 # %% [markdown]
 # ## A loss is a likelihood
@@ -20,10 +20,10 @@
 #
 # $$-\log\prod_i P(y_i\mid f_i)=\frac{1}{2\sigma^2}\sum_i(y_i-f_i)^2+n\log\left(\sigma\sqrt{2\pi}\right).$$
 #
-# Neither $\sigma$ nor the last term depends on $f$. What is left to minimise is the **mean squared error**, MSE. So a squared
-# error *says* something: noise is Gaussian, and equally wide for every case. Now suppose that large errors are more
-# common than a Gaussian allows, with the **Laplace** density $P(y\mid f)=\frac{1}{2b}e^{-|y-f|/b}$. The same two steps leave
-# $\frac1b\sum_i|y_i-f_i|$: the **mean absolute error**, MAE.
+# Neither $\sigma$ nor the last term depends on $f$. What is left to minimise is the **mean squared error**, MSE. So a
+# squared error *says* something: noise is Gaussian, and equally wide for every case. Now suppose that large errors are
+# more common than a Gaussian allows, with the **Laplace** density $P(y\mid f)=\frac{1}{2b}e^{-|y-f|/b}$. The same two
+# steps leave $\frac1b\sum_i|y_i-f_i|$: the **mean absolute error**, MAE.
 #
 # By hand, three cases: a reader measured 6, 9 and 12 mm, the model said 7, 9 and 9. The residuals $r=f-y$ are $1, 0,
 # -3$. So MSE $=(1+0+9)/3=10/3$, and MAE $=(1+0+3)/3=4/3$.
@@ -44,11 +44,11 @@ for name, value in ours.items():
     assert abs(value - from_torch) < 1e-12 and abs(value - from_keras) < 1e-6
 
 # %% [markdown]
-# Mind the order: PyTorch takes the prediction first, Keras the label. For these two losses it does not matter. For every
-# other loss of this lesson it does, and neither library warns you.
+# Mind the order: PyTorch takes the prediction first, Keras the label. For these two losses it does not matter. For a
+# cross-entropy it does, and neither library warns you.
 #
-# **Predict:** seven readings of one diameter, made up: 7.8, 7.9, 8.0, 8.1, 8.2, 8.4 and 82 mm. In the last one a decimal
-# point was lost. A model that may only say one number $c$ minimises MSE. Which number? And with MAE?
+# **Predict:** seven readings of one diameter, made up: 7.8, 7.9, 8.0, 8.1, 8.2, 8.4 and 82 mm. In the last one a
+# decimal point was lost. A model that may only say one number $c$ minimises MSE. Which number? And with MAE?
 
 # %%
 readings = np.array([7.8, 7.9, 8.0, 8.1, 8.2, 8.4, 82.0])
@@ -61,13 +61,13 @@ assert abs(by_mse - readings.mean()) < 0.01 and abs(by_mae - np.median(readings)
 
 # %% [markdown]
 # Set the derivative to zero and you see why. $\frac{d}{dc}\sum(c-y_i)^2=2\sum(c-y_i)=0$ gives the **mean**: each case
-# pulls in proportion to its distance, so one typing error moves the answer by 10 mm. $\frac{d}{dc}\sum|c-y_i|$ counts the
-# readings below $c$ minus those above. It is zero at the **median**, where each case has one vote.
+# pulls in proportion to its distance, so one typing error moves the answer by 10 mm. $\frac{d}{dc}\sum|c-y_i|$ counts
+# the readings below $c$ minus those above. It is zero at the **median**, where each case has one vote.
 #
-# But the vote of MAE is as loud for a residual of 0.01 mm as for one of 10 mm: near the solution it never calms down. The
-# **[Huber loss](glossary:huber-loss)** wants both: $\frac12r^2$ for small residuals, a straight line for large ones,
-# $|r|>\delta$. At $|r|=\delta$ the two pieces must have the same value and the same slope. Those two conditions fix the
-# line.
+# But the vote of MAE is as loud for a residual of 0.01 mm as for one of 10 mm: near the solution it never calms down.
+# The **[Huber loss](glossary:huber-loss)** wants both: $\frac12r^2$ for small residuals, a straight line for large
+# ones, $|r|>\delta$. At $|r|=\delta$ the two pieces must have the same value and the same slope. Those two conditions
+# fix the line.
 #
 # ### Exercise: the Huber loss
 # Find the line, then write the loss of each case (no mean yet).
@@ -82,14 +82,16 @@ def huber(residuals, delta):
 ex.huber.check(huber)
 
 # %% [markdown]
-# The slope of $\frac12r^2$ at $\delta$ is $\delta$, and so is the line's. Its value must be $\frac12\delta^2$ there, so the
-# line is $\delta|r|-\frac12\delta^2$.
+# The slope of $\frac12r^2$ at $\delta$ is $\delta$, and so is the line's. Its value must be $\frac12\delta^2$ there, so
+# the line is $\delta|r|-\frac12\delta^2$. By hand, with $\delta=1$: the residuals $1,0,-3$ cost $0.5$, $0$ and
+# $3-0.5=2.5$, on average 1.
 
 # %%
 def huber_of(r, delta):
     return np.where(np.abs(r) <= delta, r**2 / 2, delta * np.abs(r) - delta**2 / 2)
 
 
+assert huber_of(np.array([1.0, 0, -3]), 1.0).mean() == 1
 r = np.linspace(-4, 4, 801)
 for delta in (0.5, 1.0, 2.0):
     from_torch = F.huber_loss(torch.tensor(r), torch.zeros(801).double(), delta=delta, reduction="none").numpy()
@@ -121,20 +123,20 @@ plots.picture(
 )
 
 # %% [markdown]
-# Read the middle panel first: the slope is what trains. Huber's pull is proportional near zero and bounded far out, so the
-# lost decimal point moves it by a fraction of a millimetre ([Huber 1964](https://doi.org/10.1214/aoms/1177703732)). The
-# right panel is the assumption behind each loss, $e^{-\text{loss}}$ scaled to area 1. PyTorch has a second function of nearly that name:
-# `smooth_l1_loss` is Huber **divided by** $\delta$, as the cell asserted.
+# Read the middle panel first: the slope is what trains. Huber's pull is proportional near zero and bounded far out, so
+# the lost decimal point moves it by a fraction of a millimetre ([Huber 1964](https://doi.org/10.1214/aoms/1177703732)).
+# The right panel is the assumption behind each loss, $e^{-\text{loss}}$ scaled to area 1. PyTorch has a second function
+# of nearly that name: `smooth_l1_loss` is Huber **divided by** $\delta$, as the cell asserted.
 
 # %% [markdown]
 # ## Labels are coins: cross-entropy
-# Now the label is a yes or no: malignant or not. Noise on top of a number makes no sense here. The natural model is a coin that
-# shows 1 with probability $p$: the Bernoulli distribution, written in one line as
+# Now the label is a yes or no: malignant or not. Noise on top of a number makes no sense here. The natural model is a
+# coin that shows 1 with probability $p$: the Bernoulli distribution, written in one line as
 #
 # $$P(y\mid p)=p^{\,y}(1-p)^{1-y},\qquad y\in\{0,1\}.$$
 #
-# Put $y=1$ in, then $y=0$, and see that it says the right thing. Minus the logarithm, averaged over cases, is the **binary
-# [cross-entropy](glossary:cross-entropy)**, or log loss:
+# Put $y=1$ in, then $y=0$, and see that it says the right thing. Minus the logarithm, averaged over cases, is the
+# **binary [cross-entropy](glossary:cross-entropy)**, or log loss:
 #
 # $$L=-\frac1n\sum_i\bigl[y_i\log p_i+(1-y_i)\log(1-p_i)\bigr].$$
 #
@@ -152,9 +154,9 @@ print(f"lowest at q = {q[ten.argmin()]:.2f}, where it is {ten.min():.4f}")
 assert abs(q[ten.argmin()] - 0.3) < 1e-9
 
 # %% [markdown]
-# With $k$ of $n$ positive: $\frac{d}{dq}\bigl[-k\log q-(n-k)\log(1-q)\bigr]=-\frac kq+\frac{n-k}{1-q}=0$, so $q=k/n$. A model
-# that knows nothing but the [prevalence](glossary:prevalence) should say the prevalence. Its loss is the number to beat: here 0.61.
-# A network that sits at that value has learned the class balance and nothing else.
+# With $k$ of $n$ positive: $\frac{d}{dq}\bigl[-k\log q-(n-k)\log(1-q)\bigr]=-\frac kq+\frac{n-k}{1-q}=0$, so $q=k/n$. A
+# model that knows nothing but the [prevalence](glossary:prevalence) should say the prevalence. Its loss is the number
+# to beat: here 0.61. A network that sits at that value has learned the class balance and nothing else.
 #
 # ### Exercise: by hand
 # Labels 0, 1, 1 and probabilities 0.25, 0.5, 0.9. Give the mean binary cross-entropy to three decimals.
@@ -166,23 +168,29 @@ by_hand = ...  # your number
 ex.by_hand.check(by_hand)
 
 # %% [markdown]
-# A network's last layer gives any real number $z$, not a probability. Which scale runs from $-\infty$ to $\infty$? The odds
-# $p/(1-p)$ run from 0 to $\infty$, so their logarithm does. It is the **[logit](glossary:logit)**,
+# A network's last layer gives any real number $z$, not a probability. Which scale runs from $-\infty$ to $\infty$? The
+# odds $p/(1-p)$ run from 0 to $\infty$, so their logarithm does. It is the **[logit](glossary:logit)**,
 # $z=\log\frac{p}{1-p}$. Solve for $p$: $e^z(1-p)=p$, so
 #
 # $$p=\frac{e^z}{1+e^z}=\frac{1}{1+e^{-z}}=\sigma(z),\qquad \sigma'(z)=\frac{e^{-z}}{(1+e^{-z})^2}=\sigma(z)\bigl(1-\sigma(z)\bigr).$$
 #
-# The chain rule gives the most useful line of this lesson. For one case, $\frac{dL}{dp}=-\frac yp+\frac{1-y}{1-p}=\frac{p-y}{p(1-p)}$, and so
+# The chain rule gives the most useful line of this lesson. For one case, $\frac{dL}{dp}=-\frac
+# yp+\frac{1-y}{1-p}=\frac{p-y}{p(1-p)}$, and so
 #
 # $$\frac{dL}{dz}=\frac{p-y}{p(1-p)}\cdot p(1-p)=p-y .$$
 #
 # The gradient is the error itself. Nothing is left of the sigmoid.
 #
 # With $K$ classes the label is a die: $P(y=k)=p_k$, and the loss is $-\log p_y$, the **categorical** cross-entropy. The
-# probabilities come from $K$ logits by the [softmax](glossary:softmax) $p_k=e^{z_k}/\sum_je^{z_j}$, so $L=\log\sum_je^{z_j}-z_y$. Its derivative is
-# $\frac{\partial L}{\partial z_k}=\frac{e^{z_k}}{\sum_je^{z_j}}-[k=y]=p_k-[k=y]$: the error again. ($[k=y]$ is 1 for the true
-# class and 0 for the others.) Two classes with logits 0 and $z$ give $p_1=e^z/(1+e^z)=\sigma(z)$: the coin is a die with
-# two faces.
+# probabilities come from $K$ logits by the [softmax](glossary:softmax) $p_k=e^{z_k}/\sum_je^{z_j}$, so
+# $L=\log\sum_je^{z_j}-z_y$. Its derivative is $\frac{\partial L}{\partial
+# z_k}=\frac{e^{z_k}}{\sum_je^{z_j}}-[k=y]=p_k-[k=y]$: the error again. ($[k=y]$ is 1 for the true class and 0 for the
+# others.) Two classes with logits 0 and $z$ give $p_1=e^z/(1+e^z)=\sigma(z)$: the coin is a die with two faces.
+#
+# By hand, three cases and three classes. The model gave the true class the probabilities 0.5, 0.25 and 0.8. The losses
+# are 0.693, 1.386 and 0.223, on average 0.768. What it gave to the wrong classes does not matter. In the next cell but
+# one the logits are the logarithms of such probabilities plus a constant for each row: a constant cancels in the
+# softmax.
 
 # %%
 def sigmoid(z):
@@ -193,8 +201,8 @@ def bce(p, y):
     return -(y * np.log(p) + (1 - y) * np.log(1 - p))
 
 
-z, y = np.array([1.4, -0.4, -2.2]), np.array([1.0, 0, 1])  # three cases
-p = sigmoid(z)
+p, y = np.array([0.8, 0.4, 0.1]), np.array([1.0, 0, 1])  # the three cases from above
+z = np.log(p / (1 - p))
 tz, ty = torch.tensor(z), torch.tensor(y)
 pairs = {
     "PyTorch, probabilities": F.binary_cross_entropy(torch.sigmoid(tz), ty),
@@ -202,11 +210,12 @@ pairs = {
     "Keras, probabilities": keras.losses.binary_crossentropy(y, p),
     "Keras, logits": keras.losses.binary_crossentropy(y, z, from_logits=True),
 }
-print(f"ours, binary: {bce(p, y).mean():.6f}")
+print("binary, case by case:", bce(p, y).round(3), "mean", bce(p, y).mean().round(3))
 assert all(abs(float(value) - bce(p, y).mean()) < 1e-6 for value in pairs.values())
 
 # %%
-logits, classes = np.array([[2.0, 0, -1], [0, 1, 3], [-1, 0.5, 0]]), np.array([0, 1, 2])  # three cases, three classes
+probabilities = np.array([[0.5, 0.3, 0.2], [0.25, 0.25, 0.5], [0.1, 0.1, 0.8]])  # (case, class)
+logits, classes = np.log(probabilities) + [[3.0], [-1.0], [0.0]], np.array([0, 1, 2])
 softmax = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)  # rows add to 1
 one_hot = np.eye(3)[classes]
 per_case = -np.log(softmax[np.arange(3), classes])
@@ -223,17 +232,19 @@ from_torch[0].backward()
 assert all(abs(value.item() - per_case.mean()) < 1e-12 for value in from_torch)
 assert all(abs(float(value.mean()) - per_case.mean()) < 1e-6 for value in from_keras)
 assert np.abs(tl.grad.numpy() - (softmax - one_hot) / 3).max() < 1e-12  # the error, divided by n for the mean
-print("categorical, case by case:", per_case.round(4), "mean", per_case.mean().round(4))
+assert np.abs(softmax - probabilities).max() < 1e-12
+print("categorical, case by case:", per_case.round(3), "mean", per_case.mean().round(3))
 
 # %% [markdown]
 # All agree, with probabilities and with logits, and autograd's gradient is $(p_k-[k=y])/n$. Two traps remain. PyTorch's
-# `cross_entropy` takes **logits**; feed it probabilities and it applies the softmax a second time, without a warning. And
-# Keras's default is the opposite: `from_logits=False` expects probabilities.
+# `cross_entropy` takes **logits**; feed it probabilities and it applies the softmax a second time, without a warning.
+# And Keras's default is the opposite: `from_logits=False` expects probabilities.
 
 # %%
 twice = F.cross_entropy(torch.tensor(softmax), tc).item()
 perfect = F.cross_entropy(torch.eye(3).double(), tc).item()
-print(f"logits {per_case.mean():.4f}; probabilities by mistake {twice:.4f}; even a perfect model cannot go below {perfect:.4f}")
+print(f"logits {per_case.mean():.4f}; probabilities by mistake {twice:.4f};", end=" ")
+print(f"even a perfect model cannot go below {perfect:.4f}")
 assert abs(perfect - np.log(1 + 2 / np.e)) < 1e-12 and twice > perfect > 0.55
 
 # %% [markdown]
@@ -245,8 +256,8 @@ assert abs(perfect - np.log(1 + 2 / np.e)) < 1e-12 and twice > perfect > 0.55
 # The formula is right, and the computer does not compute it. `float32` keeps 24 binary digits and ends near
 # $3.4\cdot10^{38}\approx e^{88.7}$.
 #
-# **Predict:** $z$ grows. From which $z$ on does `float32` round $p=\sigma(z)$ to exactly 1, so that $\log(1-p)$ is $-\infty$? From
-# 17, 89 or 1000? And `float64`, with 53 binary digits?
+# **Predict:** $z$ grows. From which $z$ on does `float32` round $p=\sigma(z)$ to exactly 1, so that $\log(1-p)$ is
+# $-\infty$? From 17, 89 or 1000? And `float64`, with 53 binary digits?
 
 # %%
 grid = np.arange(0, 1100, 0.01)
@@ -263,8 +274,9 @@ assert 16.6 < first["float32"][0] < 17.4 and 36.7 < first["float64"][0] < 37.5
 assert 88.7 < first["float32"][1] < 88.8 and 709.7 < first["float64"][1] < 709.8
 
 # %% [markdown]
-# Not at 1000. The grid of `float32` just below 1 has the step $2^{-24}$, so $1-p\approx e^{-z}$ is lost about where it falls below
-# that step: $24\log2=16.6$. In `float64` it is $53\log 2=36.7$. Networks reach a logit of 17 within a normal training.
+# Not at 1000. The grid of `float32` just below 1 has the step $2^{-24}$, so $1-p\approx e^{-z}$ is lost about where it
+# falls below that step: $24\log2=16.6$. In `float64` it is $53\log 2=36.7$. Seventeen is not far: one of the models in
+# "Real patients" goes beyond it.
 
 # %% tags=["nbval-check-output"]
 with np.errstate(all="ignore"):
@@ -272,15 +284,15 @@ with np.errstate(all="ignore"):
         print(f"naive loss at z = {z_value:6.0f} and label {y_value:.0f}: {bce(sigmoid(z_value), y_value)}")
 
 # %% [markdown]
-# `inf` where the loss should be 1000, and `nan` ($0\cdot\log 0$) where it should be 0. One `nan` in a batch makes every weight
-# `nan` at the next step.
+# `inf` where the loss should be 1000, and `nan` ($0\cdot\log 0$) where it should be 0. One `nan` in a batch makes every
+# weight `nan` at the next step.
 #
 # **The cure: log-sum-exp.** Take $m=\max_jz_j$ out of the sum. It is an identity, with no approximation:
 #
 # $$\log\sum_je^{z_j}=\log\Bigl(e^m\sum_je^{z_j-m}\Bigr)=m+\log\sum_je^{z_j-m}.$$
 #
-# Now every exponent is at most 0, so nothing overflows. One of them is exactly 0, so the sum lies between 1 and $K$, and its
-# logarithm is harmless. What underflows to 0 was too small to count ([Blanchard, Higham and Higham
+# Now every exponent is at most 0, so nothing overflows. One of them is exactly 0, so the sum lies between 1 and $K$,
+# and its logarithm is harmless. What underflows to 0 was too small to count ([Blanchard, Higham and Higham
 # 2021](https://doi.org/10.1093/imanum/draa038) bound the error).
 #
 # ### Exercise: categorical cross-entropy from logits
@@ -311,8 +323,8 @@ def bce_with_logits(logits, labels):
 ex.bce_with_logits.check(bce_with_logits)
 
 # %% [markdown]
-# With the logits 0 and $z$ the general formula reads $L=\log(1+e^z)-yz$. And $m=\max(0,z)$, so the two exponents $0-m$ and
-# $z-m$ are 0 and $-|z|$, in one order or the other:
+# With the logits 0 and $z$ the general formula reads $L=\log(1+e^z)-yz$. And $m=\max(0,z)$, so the two exponents $0-m$
+# and $z-m$ are 0 and $-|z|$, in one order or the other:
 #
 # $$L=\max(0,z)+\log\bigl(1+e^{-|z|}\bigr)-yz .$$
 
@@ -329,7 +341,8 @@ assert np.abs(stable_bce(z, y) - from_torch).max() < 1e-12 and np.allclose(stabl
 print(stable_bce(z, y))
 
 # %% [markdown]
-# Libraries that get **probabilities** cannot do this: the digits are gone before they see them. What do they do instead?
+# Libraries that get **probabilities** cannot do this: the digits are gone before they see them. What do they do
+# instead?
 
 # %%
 def loss_and_gradient(loss, z, y):
@@ -340,30 +353,37 @@ def loss_and_gradient(loss, z, y):
     return value.item(), gradient.item()
 
 
+keras_device = keras.ops.convert_to_tensor(0.0).device  # a graphics card, where there is one
+
+
+def keras_bce(z, y):
+    return keras.losses.binary_crossentropy(y.to(keras_device), torch.sigmoid(z).to(keras_device))
+
+
 ways = {
     "from logits": F.binary_cross_entropy_with_logits,
     "PyTorch, probabilities": lambda z, y: F.binary_cross_entropy(torch.sigmoid(z), y),
-    "Keras, probabilities": lambda z, y: keras.losses.binary_crossentropy(y.to(keras_device), torch.sigmoid(z).to(keras_device)),
+    "Keras, probabilities": keras_bce,
 }
-keras_device = keras.ops.convert_to_tensor(0.0).device  # Keras puts its tensors on a graphics card where there is one
 
 # %%
 found = {}
 for case, (z_value, y_value) in {"a miss": (-20.0, 1.0), "a false alarm": (20.0, 0.0)}.items():
     for way, loss in ways.items():
-        found[case, way] = loss_and_gradient(loss, z_value, y_value)
-        print(f"{case:13s} z = {z_value:3.0f}  {way:24s} loss {found[case, way][0]:7.3f}  gradient {found[case, way][1]:+.3f}")
+        found[case, way] = value, gradient = loss_and_gradient(loss, z_value, y_value)
+        print(f"{case:13s} z = {z_value:3.0f}  {way:24s} loss {value:7.3f}  gradient {gradient:+.3f}")
 ceilings = [found[case, "Keras, probabilities"][0] for case in ("a miss", "a false alarm")]
 assert np.allclose(ceilings, [-np.log(1e-7), -np.log(2.0**-23)], atol=1e-4)
 assert all(found[case, "Keras, probabilities"][1] == 0 for case in ("a miss", "a false alarm"))
 assert found["a false alarm", "PyTorch, probabilities"] == (100, 0)
 
 # %% [markdown]
-# Keras clips probabilities to $[\varepsilon,1-\varepsilon]$ with $\varepsilon=10^{-7}$. That puts a **ceiling** on the loss: $-\log10^{-7}=16.12$
-# for a miss. For a false alarm it is 15.94, because `float32` has no $1-10^{-7}$; the nearest number is $1-2^{-23}$. PyTorch cuts the logarithm at $-100$ instead. Look
-# at the last column. A clip is flat, so its derivative is 0: **the cases that are most wrong no longer teach**. With a miss
-# PyTorch keeps the gradient, with a false alarm $p$ has been rounded to 1 and nothing is left. From logits all is well.
-# So: last layer without a sigmoid, loss from logits.
+# Keras clips probabilities to $[\varepsilon,1-\varepsilon]$ with $\varepsilon=10^{-7}$. That puts a **ceiling** on the
+# loss: $-\log10^{-7}=16.12$ for a miss. For a false alarm it is 15.94, because `float32` has no $1-10^{-7}$; the
+# nearest number is $1-2^{-23}$. PyTorch cuts the logarithm at $-100$ instead. Look at the last column. A clip is flat,
+# so its derivative is 0: **the cases that are most wrong no longer teach**. With a miss PyTorch keeps the gradient,
+# with a false alarm $p$ has been rounded to 1 and nothing is left. From logits all is well. So: last layer without a
+# sigmoid, loss from logits.
 
 # %% [markdown]
 # ## Why a squared error behind a sigmoid stalls
@@ -373,8 +393,8 @@ assert found["a false alarm", "PyTorch, probabilities"] == (100, 0)
 #
 # The factor $p(1-p)$ goes to 0 at **both** ends: where the model is right, and also where it is wrong with confidence.
 #
-# **Predict:** a malignant case, $y=1$, has the logit $-8$. How many times smaller is the gradient of the squared error? Ten
-# times, a hundred, a thousand?
+# **Predict:** a malignant case, $y=1$, has the logit $-8$. How many times smaller is the gradient of the squared error?
+# Ten times, a hundred, a thousand?
 
 # %%
 z = np.linspace(-10, 10, 401)
@@ -386,10 +406,11 @@ print(f"at z = -8: {slopes['cross-entropy'][at]:.4f} and {slopes['squared error'
 assert 1480 < ratio < 1500
 
 # %% [markdown]
-# The ratio is $1/\bigl(2p(1-p)\bigr)$, which is about $e^{-z}/2=e^8/2$. How long does it take to get out? Move $z$ itself by gradient
-# steps of size $\eta$. Far down, $p\approx e^z$ and $1-p\approx1$, so $dz/dt=2e^z$ with $t=\eta\cdot$ steps. Separate and integrate
-# from $z_0$ to 0: $t=\frac12(e^{-z_0}-1)$. The squared error needs about $e^{-z_0}/2\eta$ steps, **exponential** in how wrong it
-# was. Cross-entropy moves by about $\eta$ a step, so it needs $-z_0/\eta$.
+# The ratio is $1/\bigl(2p(1-p)\bigr)$, which is about $e^{-z}/2=e^8/2$. How long does it take to get out? Move $z$
+# itself by gradient steps of size $\eta$. Far down, $p\approx e^z$ and $1-p\approx1$, so $dz/dt=2e^z$ with
+# $t=\eta\cdot$ steps. Separate and integrate from $z_0$ to 0: $t=\frac12(e^{-z_0}-1)$. The squared error needs about
+# $e^{-z_0}/2\eta$ steps, **exponential** in how wrong it was. Cross-entropy moves by about $\eta$ a step, so it needs
+# $-z_0/\eta$.
 
 # %%
 def steps_to_leave(z, slope):
@@ -410,8 +431,8 @@ for z0, a, b in zip(starts[::2], needed["cross-entropy"][::2], needed["squared e
 assert needed["cross-entropy"][0] < 15 and abs(needed["squared error"][0] / (np.exp(9) / 2) - 1) < 0.01
 
 # %% [markdown]
-# Now a whole model. Simulated: 200 cases with one measurement $x$, higher in the diseased. The model $p=\sigma(wx+b)$ starts
-# **wrong**, at $w=-8$: it believes the opposite. Both losses take 400 steps of size 0.5.
+# Now a whole model. Simulated: 200 cases with one measurement $x$, higher in the diseased. The model $p=\sigma(wx+b)$
+# starts **wrong**, at $w=-8$: it believes the opposite. Both losses take 400 steps of size 0.5.
 
 # %%
 def train(slope, w=-8.0, b=0.0, steps=400, learning_rate=0.5):
@@ -451,32 +472,33 @@ plots.picture(
 )
 
 # %% [markdown]
-# Cross-entropy turns the model round quickly. The squared error sits on a plateau where almost every case is wrong and almost no
-# case pulls. There is a second reason. The curvature of cross-entropy is $\frac{d}{dz}(p-y)=p(1-p)\ge0$: it is **convex** in $z$, and
-# so, with $z=wx+b$, in the weights. It has no false valley. For the squared error with $y=1$,
-# $\frac{d}{dz}\bigl[-2p(1-p)^2\bigr]=-2p(1-p)^2(1-3p)$, which is **negative** for $p<\frac13$. Walk on the surface yourself: choose the
-# loss, the start and the share of rare cases, and watch the path (data simulated).
+# Cross-entropy turns the model round quickly. The squared error sits on a plateau where almost every case is wrong and
+# almost no case pulls. There is a second reason. The curvature of cross-entropy is $\frac{d}{dz}(p-y)=p(1-p)\ge0$: it
+# is **convex** in $z$, and so, with $z=wx+b$, in the weights. It has no false valley. For the squared error with $y=1$,
+# $\frac{d}{dz}\bigl[-2p(1-p)^2\bigr]=-2p(1-p)^2(1-3p)$, which is **negative** for $p<\frac13$. Walk on the surface
+# yourself: choose the loss, the start and the share of rare cases, and watch the path (data simulated).
 
 # %%
 widgets.explore_loss_surface()
 
 # %% [markdown]
-# Does nobody use a squared error on probabilities, then? As a *score* it is excellent: the Brier score of the last section. It
-# is a poor guide for a model that is still far off.
+# Does nobody use a squared error on probabilities, then? As a *score* it is excellent: the Brier score of the last
+# section. It is a poor guide for a model that is still far off.
 
 # %% [markdown]
 # ## Check every gradient by finite differences
-# You have derived gradients by hand. Anyone can drop a factor of 2. The check needs no calculus: move one input by $h$ both ways.
-# Taylor's series, once with $h$ and once with $-h$:
+# You have derived gradients by hand. Anyone can drop a factor of 2. The check needs no calculus: move one input by $h$
+# both ways. Taylor's series, once with $h$ and once with $-h$:
 #
 # $$f(x\pm h)=f(x)\pm hf'(x)+\tfrac{h^2}{2}f''(x)\pm\tfrac{h^3}{6}f'''(x)+\dots$$
 #
-# Subtract and divide: $\dfrac{f(x+h)-f(x-h)}{2h}=f'(x)+\dfrac{h^2}{6}f'''(x)+\dots$ This **central difference** has an error
-# of order $h^2$; the one-sided one keeps $\frac h2f''$. So make $h$ tiny? The computer knows $f$ to a relative error
-# $\epsilon$ only ($6\cdot10^{-8}$ in `float32`, $1.1\cdot10^{-16}$ in `float64`), and the division by $h$ blows that up to about $\epsilon|f|/h$.
+# Subtract and divide: $\dfrac{f(x+h)-f(x-h)}{2h}=f'(x)+\dfrac{h^2}{6}f'''(x)+\dots$ This **central difference** has an
+# error of order $h^2$; the one-sided one keeps $\frac h2f''$. So make $h$ tiny? The computer knows $f$ to a relative
+# error $\epsilon$ only ($6\cdot10^{-8}$ in `float32`, $1.1\cdot10^{-16}$ in `float64`), and the division by $h$ blows
+# that up to about $\epsilon|f|/h$.
 #
-# **Predict:** the sum of both errors has a minimum. At which $h$, roughly, in `float64`: $10^{-2}$, $10^{-5}$, $10^{-10}$ or
-# $10^{-16}$?
+# **Predict:** the sum of both errors has a minimum. At which $h$, roughly, in `float64`: $10^{-2}$, $10^{-5}$,
+# $10^{-10}$ or $10^{-16}$?
 
 # %%
 def softplus_loss(z):
@@ -509,12 +531,14 @@ plots.picture(
 )
 
 # %% [markdown]
-# Two straight branches. Minimise $\frac{h^2}{6}|f'''|+\frac{\epsilon|f|}{h}$: the derivative $\frac h3|f'''|-\epsilon|f|/h^2=0$ gives
-# $h=\sqrt[3]{3\epsilon|f|/|f'''|}$, of the order $\epsilon^{1/3}$: near $10^{-5}$ in `float64`, near $5\cdot10^{-3}$ in
-# `float32`. In `float32` you get four or five digits at best. **Check gradients in double precision.**
+# Two straight branches. Minimise $\frac{h^2}{6}|f'''|+\frac{\epsilon|f|}{h}$: the derivative $\frac
+# h3|f'''|-\epsilon|f|/h^2=0$ gives $h=\sqrt[3]{3\epsilon|f|/|f'''|}$, of the order $\epsilon^{1/3}$: near $10^{-5}$ in
+# `float64`, near $5\cdot10^{-3}$ in `float32`. In `float32` you get four or five digits at best. **Check gradients in
+# double precision.**
 #
 # ### Exercise: a numerical gradient
-# Write the central difference for a function of an array: one number for each entry. Leave the array that you got unchanged.
+# Write the central difference for a function of an array: one number for each entry. Leave the array that you got
+# unchanged.
 
 # %% tags=["exercise"]
 def numerical_gradient(function, x, h):
@@ -553,23 +577,24 @@ kink = differences(np.abs, np.zeros(())).item()
 print(f"|r| at r = 0: {kink:.1f}, although it has no derivative there")
 
 # %% [markdown]
-# The dropped 2 is found. The last line shows the limit of the method: at a kink (MAE at 0, a ReLU at 0) the central difference
-# reports an average slope and no warning. Check at random points, away from kinks. PyTorch has this check built in, as
-# `torch.autograd.gradcheck`; it insists on `float64`, for the reason that you saw.
+# The dropped 2 is found. The last line shows the limit of the method: at a kink (MAE at 0, a ReLU at 0) the central
+# difference reports an average slope and no warning. Check at random points, away from kinks. PyTorch has this check
+# built in, as `torch.autograd.gradcheck`; it insists on `float64`, for the reason that you saw.
 
 # %% [markdown]
 # ## Rare findings
-# In screening, most candidates are nothing. Take 10,000 of them, 100 nodules: one in a hundred (simulated). Every case pulls with its $dL/dz$. Define
-# the **share** of the nodules as their part of all the pull:
+# In screening, most candidates are nothing. Take 10,000 of them, 100 nodules: one in a hundred (simulated). Every case
+# pulls with its $dL/dz$. Define the **share** of the nodules as their part of all the pull:
 #
 # $$\text{share}=\frac{\sum_{i:\,y_i=1}|dL/dz_i|}{\sum_i|dL/dz_i|}.$$
 #
 # The usual remedies change the loss of a case:
 # - a **class weight** $w$ multiplies the loss of the nodules;
-# - the **focal loss** ([Lin et al. 2017](https://doi.org/10.1109/ICCV.2017.324)) multiplies each case by $(1-p_t)^\gamma$, where $p_t$ is the
-#   probability that the model gave to the true class. A case that is already right counts less. Optionally a factor
-#   $\alpha$ for label 1 and $1-\alpha$ for label 0 goes on top;
-# - **soft Dice**, $1-2\sum p_iy_i/(\sum p_i+\sum y_i)$, looks at the overlap and never at the true negatives (next section).
+# - the **focal loss** ([Lin et al. 2017](https://doi.org/10.1109/ICCV.2017.324)) multiplies each case by
+#   $(1-p_t)^\gamma$, where $p_t$ is the probability that the model gave to the true class. A case that is already right
+#   counts less. Optionally a factor $\alpha$ for label 1 and $1-\alpha$ for label 0 goes on top;
+# - **soft Dice**, $1-2\sum p_iy_i/(\sum p_i+\sum y_i)$, looks at the overlap and never at the true negatives (next
+#   section).
 #
 # ### Exercise: the focal loss
 # Write it for each case, from logits: $\alpha_t(1-p_t)^\gamma\,(-\log p_t)$. No overflow at a logit of 800.
@@ -584,7 +609,10 @@ def focal_loss(logits, labels, gamma, alpha):
 ex.focal_loss.check(focal_loss)
 
 # %% [markdown]
-# Now in PyTorch, so that autograd gives the gradients. And the equalities:
+# By hand, on the three cases of before: $y$ = 1, 0, 1 and $p$ = 0.8, 0.4, 0.1, so $p_t$ = 0.8, 0.6, 0.1. With
+# $\gamma=2$ and no $\alpha$ the factors are 0.04, 0.16 and 0.81, and the losses 0.009, 0.082 and 1.865: the case that
+# is wrong keeps most of its loss, the others nearly vanish. With a class weight of 5 instead: $5\cdot0.223$, $0.511$
+# and $5\cdot2.303$, on average 4.380. Now in PyTorch, so that autograd gives the gradients, and against the libraries:
 
 # %%
 def focal(z, y, gamma=2.0):
@@ -594,17 +622,23 @@ def focal(z, y, gamma=2.0):
 
 def overlap_loss(z, y):
     p = torch.sigmoid(z)
-    return keras.losses.dice(y.to(keras_device), p.to(keras_device)).to(z.device)
+    return keras.losses.dice(y.to(keras_device), p.to(keras_device)).to(z.device)  # soft Dice of the whole batch
 
 
-tz, ty = torch.tensor([2.0, -1.0, -3.0, 0.5]).double(), torch.tensor([1.0, 0, 1, 0]).double()
+p_three = torch.tensor([0.8, 0.4, 0.1]).double()
+tz, ty = torch.log(p_three / (1 - p_three)), torch.tensor([1.0, 0, 1]).double()
 z, y = tz.numpy()[:, np.newaxis], ty.numpy()[:, np.newaxis]  # Keras: one column, a case a row
+
+# %%
 focal_keras = keras.losses.binary_focal_crossentropy(y, z, gamma=2.0, from_logits=True)
 assert np.abs(focal(tz, ty).numpy() - keras.ops.convert_to_numpy(focal_keras)).max() < 1e-6
 balanced = keras.losses.binary_focal_crossentropy(y, z, apply_class_balancing=True, alpha=0.25, from_logits=True)
 alpha_t = torch.where(ty == 1, 0.25, 0.75)
 assert np.abs((alpha_t * focal(tz, ty)).numpy() - keras.ops.convert_to_numpy(balanced)).max() < 1e-6
 print("focal, case by case:", focal(tz, ty).numpy().round(4), "- plain:", stable_bce(z, y).ravel().round(4))
+far = float(keras.losses.binary_focal_crossentropy([[1.0]], [[-50.0]], from_logits=True))
+print(f"focal at z = -50, label 1: Keras {far:.1f}, ours {focal(torch.tensor(-50.0), torch.tensor(1.0)):.1f}")
+assert abs(far + np.log(1e-7)) < 0.01
 
 # %%
 weights = torch.where(ty == 1, 5.0, 1.0)
@@ -613,18 +647,19 @@ pos_weight = F.binary_cross_entropy_with_logits(tz, ty, pos_weight=torch.tensor(
 by_keras = keras.losses.BinaryCrossentropy(from_logits=True)(y, z, sample_weight=weights.numpy())
 two_logits = torch.stack([torch.zeros_like(tz), tz], dim=1)
 by_classes = F.cross_entropy(two_logits, ty.long(), weight=torch.tensor([1.0, 5.0]).double())
-print(f"pos_weight {pos_weight:.4f}, Keras sample_weight {float(by_keras):.4f}, cross_entropy(weight=) {by_classes:.4f}")
+print(f"pos_weight {pos_weight:.4f}, Keras sample_weight {float(by_keras):.4f},", end=" ")
+print(f"cross_entropy(weight=) {by_classes:.4f}")
 assert abs(mine - pos_weight) < 1e-12 and abs(float(mine) - float(by_keras)) < 1e-6
 assert abs(mine * len(ty) / weights.sum() - by_classes) < 1e-12
 
 # %% [markdown]
-# All three weight the same cases, and the last is smaller: `cross_entropy(weight=...)` divides by the **sum of the weights**, the others by
-# the number of cases. The gradient changes by the same factor, so a learning rate tuned for one is wrong for the other. Keras's focal loss leaves
-# $\alpha$ out unless you set `apply_class_balancing=True`, and computes $\log p_t$ from clipped probabilities, even with `from_logits=True`. PyTorch's
-# core has no focal loss.
+# All three weight the same cases, and the last is smaller: `cross_entropy(weight=...)` divides by the **sum of the
+# weights**, the others by the number of cases. The gradient changes by the same factor, so a learning rate tuned for
+# one is wrong for the other. Keras's focal loss leaves $\alpha$ out unless you set `apply_class_balancing=True`, and
+# computes $\log p_t$ from clipped probabilities, even with `from_logits=True`. PyTorch's core has no focal loss.
 #
-# **Predict:** at the start all logits are 0. Which losses give the 100 nodules at least half of the pull: plain, weighted with
-# 99, focal, focal with $\alpha=0.25$, Dice?
+# **Predict:** at the start all logits are 0. Which losses give the 100 nodules at least half of the pull: plain,
+# weighted with 99, focal, focal with $\alpha=0.25$, Dice?
 
 # %%
 def share_of_rare(loss, z):
@@ -660,22 +695,25 @@ assert abs(shares["focal, γ = 2"][0] - 0.01) < 1e-6 and shares["focal, α = 0.2
 assert 0.45 < shares["soft Dice"][0] < 0.55 and shares["focal, γ = 2"][1] > 0.99
 
 # %% [markdown]
-# Read the first column. All $|p-y|$ are $\frac12$, so the plain share is the prevalence: 1 %. The weight lifts it to half. The focal
-# factor is the same for all cases at $p=\frac12$, so it changes nothing, and the published $\alpha=0.25$ makes it **worse**: it
-# weights the rare class *down*, to balance $\gamma$ later in training. Dice gives half.
+# Read the first column. All $|p-y|$ are $\frac12$, so the plain share is the prevalence: 1 %. The weight lifts it to
+# half. The focal factor is the same for all cases at $p=\frac12$, so it changes nothing, and the published
+# $\alpha=0.25$ makes it **worse**: it weights the rare class *down*, to balance $\gamma$ later in training. Dice gives
+# half.
 #
-# The second column is the surprise. Let every logit be $\log\frac{0.01}{0.99}$: the model says the prevalence and knows nothing
-# else. The **plain** loss is then in balance: $100\cdot0.99$ on one side, $9900\cdot0.01$ on the other. That is no accident.
-# With a free bias $b$, $dL/db\propto\sum_i(p_i-y_i)$, and at its minimum $\sum_{y=1}(1-p_i)=\sum_{y=0}p_i$. So imbalance is mostly a problem
-# of the **first steps**. Start the last bias at the log odds of the prevalence and it is gone from step 0; Lin et al. do that
-# too. The third column is one arbitrary state on the way, with a bias that does not fit: the plain share lies in between. (Small batches are another matter: of 32 cases at 1 %, most batches have no nodule at all.)
+# The second column is the surprise. Let every logit be $\log\frac{0.01}{0.99}$: the model says the prevalence and knows
+# nothing else. The **plain** loss is then in balance: $100\cdot0.99$ on one side, $9900\cdot0.01$ on the other. That is
+# no accident. With a free bias $b$, $dL/db\propto\sum_i(p_i-y_i)$, and at its minimum
+# $\sum_{y=1}(1-p_i)=\sum_{y=0}p_i$. So imbalance is mostly a problem of the **first steps**. Start the last bias at the
+# log odds of the prevalence and it is gone from step 0; Lin et al. do that too. The third column is one arbitrary state
+# on the way, with a bias that does not fit: the plain share lies in between. (Small batches are another matter: of 32
+# cases at 1 %, most batches have no nodule at all.)
 
 # %% tags=["nbval-check-output"]
 print(f"batches of 32 without a nodule: {0.99**32:.0%}")
 
 # %% [markdown]
-# What, then, does a weight do in the end? It changes the **answer**. Take many cases that look alike, a part $p$ of them positive. The weighted
-# loss of saying $q$ is $-wp\log q-(1-p)\log(1-q)$. Its derivative is zero where
+# What, then, does a weight do in the end? It changes the **answer**. Take many cases that look alike, a part $p$ of
+# them positive. The weighted loss of saying $q$ is $-wp\log q-(1-p)\log(1-q)$. Its derivative is zero where
 #
 # $$\frac{wp}{q}=\frac{1-p}{1-q}\quad\Rightarrow\quad\frac{q}{1-q}=w\,\frac{p}{1-p}\quad\Rightarrow\quad q=\frac{wp}{wp+1-p}.$$
 #
@@ -724,29 +762,35 @@ y = (rng.random(20_000) < sigmoid(true_logit)).astype(float)
 plain, weighted = (fit(losses[name], x, y) for name in ("plain", "weighted, w = 99"))
 reported = sigmoid(weighted[0] + x @ weighted[1:])
 undone = reported / (reported + 99 * (1 - reported))
-print(f"truth {y.mean():.3f}, plain {sigmoid(plain[0] + x @ plain[1:]).mean():.3f},", end=" ")
-print(f"weighted {reported.mean():.3f}, undone {undone.mean():.3f}")
+by_plain = sigmoid(plain[0] + x @ plain[1:])
+for name, values in {"truth": y, "plain": by_plain, "weighted": reported, "undone": undone}.items():
+    print(f"{name:9s} {values.mean():.3f}")
+alike = np.corrcoef(x @ plain[1:], x @ weighted[1:])[0, 1]
+print(f"the logits of both models correlate by {alike:.4f}")
 print(f"bias: plain {plain[0]:.2f}, weighted {weighted[0]:.2f}, moved by log 99 = {np.log(99):.2f}")
 assert abs(weighted[0] - plain[0] - np.log(99)) < 0.3 and reported.mean() > 5 * y.mean()
-assert abs(undone.mean() / y.mean() - 1) < 0.1
+assert abs(undone.mean() / y.mean() - 1) < 0.1 and alike > 0.99
 
 # %% [markdown]
-# The weighted model's risks are many times too high, and one line brings them back. It found no more nodules than the plain model with a lower
-# threshold would: a weight moves the threshold, by training. That is a decision about *costs*, and lesson 05 makes it in the open.
-# [Van den Goorbergh et al. 2022](https://doi.org/10.1093/jamia/ocac093) found the same in clinical risk models: correcting imbalance
-# wrecked the calibration and did not improve the ranking.
+# The weighted model's risks are many times too high, and one line brings them back. Both models rank the cases almost
+# alike, so the weighted one finds no more than the plain one with a lower threshold: a weight moves the threshold, by
+# training. That is a decision about *costs*, and lesson 05 makes it in the open. [Van den Goorbergh et al.
+# 2022](https://doi.org/10.1093/jamia/ocac093) found the same in clinical risk models: correcting imbalance wrecked the
+# calibration and did not improve the ranking.
 
 # %% [markdown]
 # ## Masks: Dice and its relatives
-# A segmentation labels every pixel. With a lesion of 20 pixels in 4,096, a model that says "nothing" is 99.5 % right. The [Dice
-# coefficient](glossary:dice-coefficient) of two masks compares their overlap with their sizes, $\frac{2|A\cap B|}{|A|+|B|}$, and ignores the background.
-# For a loss it must have a gradient, so [Milletari et al. 2016](https://doi.org/10.1109/3DV.2016.79) put probabilities in. With
-# $I=\sum_ip_iy_i$ and $S=\sum_ip_i+\sum_iy_i$ the **soft Dice loss**, and its gradient by the quotient rule, are
+# A segmentation labels every pixel. With a lesion of 20 pixels in 4,096, a model that says "nothing" is 99.5 % right.
+# The [Dice coefficient](glossary:dice-coefficient) of two masks compares their overlap with their sizes, $\frac{2|A\cap
+# B|}{|A|+|B|}$, and ignores the background. For a loss it must have a gradient, so [Milletari et al.
+# 2016](https://doi.org/10.1109/3DV.2016.79) put probabilities in. With $I=\sum_ip_iy_i$ and $S=\sum_ip_i+\sum_iy_i$ the
+# **soft Dice loss**, and its gradient by the quotient rule, are
 #
 # $$L=1-\frac{2I+s}{S+s},\qquad\frac{\partial L}{\partial p_i}=-\frac{2y_i(S+s)-(2I+s)}{(S+s)^2}.$$
 #
-# The **smoothing** $s$ keeps the fraction defined when both masks are empty. (V-Net squares the $p_i$ and $y_i$ in $S$; both forms
-# are called Dice.) By hand, $s=0$: $y=(1,1,0,0)$ and $p=(0.9,0.5,0.2,0)$. $I=1.4$, $S=1.6+2=3.6$, so $L=1-2.8/3.6=0.222$.
+# The **smoothing** $s$ keeps the fraction defined when both masks are empty. (V-Net squares the $p_i$ and $y_i$ in $S$;
+# both forms are called Dice.) By hand, $s=0$: $y=(1,1,0,0)$ and $p=(0.9,0.5,0.2,0)$. $I=1.4$, $S=1.6+2=3.6$, so
+# $L=1-2.8/3.6=0.222$.
 #
 # ### Exercise: the soft Dice loss
 # One loss for each image of a batch.
@@ -761,11 +805,11 @@ def soft_dice_loss(probabilities, masks, smooth):
 ex.soft_dice_loss.check(soft_dice_loss)
 
 # %% [markdown]
-# There is a choice hidden here. You may take the Dice of each **image** and average, or pool all pixels of the **batch** first. And some images
-# have no lesion at all.
+# There is a choice hidden here. You may take the Dice of each **image** and average, or pool all pixels of the
+# **batch** first. And some images have no lesion at all.
 #
-# **Predict:** a slice without a lesion, $y=0$ everywhere, and no smoothing. The model paints a false blob. What is the gradient that tells it
-# to stop?
+# **Predict:** a slice without a lesion, $y=0$ everywhere, and no smoothing. The model paints a false blob. What is the
+# gradient that tells it to stop?
 
 # %%
 def soft_dice(p, y, smooth, axes=(1, 2)):
@@ -792,9 +836,10 @@ for name, (axes, smooth) in settings.items():
 assert pulls["image, s = 0"] == 0 and 0 < pulls["image, s = 1"] < pulls["batch, s = 0"]
 
 # %% [markdown]
-# Zero. With $y=0$ the overlap is 0 and stays 0, so the loss is 1 whatever the model paints: the constant pays for nothing. In the formula, $I=0$, $y_i=0$ and $s=0$ leave
-# $\partial L/\partial p_i=0$. Smoothing gives $s/(\sum p_i+s)^2$, which depends on a number that nobody tuned. Pooling the batch
-# lets a false blob hurt wherever some image of the batch has a lesson to teach. But then large lesions dominate small ones.
+# Zero. With $y=0$ the overlap is 0 and stays 0, so the loss is 1 whatever the model paints: the constant pays for
+# nothing. In the formula, $I=0$, $y_i=0$ and $s=0$ leave $\partial L/\partial p_i=0$. Smoothing gives $s/(\sum
+# p_i+s)^2$, which depends on a number that nobody tuned. Pooling the batch lets a false blob hurt wherever some image
+# of the batch has a lesson to teach. But then large lesions dominate small ones.
 
 # %% tags=["hide-input"]
 painted = np.logspace(-2, 4, 200)
@@ -815,15 +860,16 @@ plots.picture(
 )
 
 # %% [markdown]
-# Left: the loss rises where the false mass is about $s$, and is flat on both sides. A smoothing of $10^{-6}$, common in code, sees
-# no difference between 1 and 1,000 false pixels.
+# Left: the loss rises where the false mass is about $s$, and is flat on both sides. A smoothing of $10^{-6}$, common in
+# code, sees no difference between 1 and 1,000 false pixels.
 #
-# **Tversky** ([Salehi et al. 2017](https://doi.org/10.1007/978-3-319-67389-9_44)) prices the two errors apart. With the false positives
-# $FP=\sum p_i(1-y_i)$ and the false negatives $FN=\sum(1-p_i)y_i$,
+# **Tversky** ([Salehi et al. 2017](https://doi.org/10.1007/978-3-319-67389-9_44)) prices the two errors apart. With the
+# false positives $FP=\sum p_i(1-y_i)$ and the false negatives $FN=\sum(1-p_i)y_i$,
 #
 # $$L=1-\frac{I}{I+\alpha\,FP+\beta\,FN}.$$
 #
-# Since $FP+FN=\sum p+\sum y-2I$, the choice $\alpha=\beta=\frac12$ gives $1-2I/S$: Dice.
+# Since $FP+FN=\sum p+\sum y-2I$, the choice $\alpha=\beta=\frac12$ gives $1-2I/S$: Dice. By hand, on the four pixels of
+# before: $I=1.4$, $FP=0.2$, $FN=0.1+0.5=0.6$. With $\alpha=0.3$ and $\beta=0.7$, $L=1-1.4/(1.4+0.06+0.42)=0.255$.
 #
 # ### Exercise (further): the Tversky loss
 # One loss for each image; no smoothing.
@@ -847,12 +893,17 @@ def tversky(p, y, alpha, beta):
     return 1 - overlap / (overlap + alpha * false_positive + beta * false_negative)
 
 
+four_p, four_y = torch.tensor([[[0.9, 0.5, 0.2, 0]]]).double(), torch.tensor([[[1.0, 1, 0, 0]]]).double()
+by_dice, by_tversky = soft_dice(four_p, four_y, 0.0).item(), tversky(four_p, four_y, 0.3, 0.7).item()
+print(f"by hand: Dice {by_dice:.3f}, Tversky {by_tversky:.3f}")
+
+# %%
 one_p, one_y = blobs[:1], masks[:1]
 assert abs(tversky(one_p, one_y, 0.5, 0.5) - soft_dice(one_p, one_y, 0.0)).item() < 1e-12
 keras_tversky = float(keras.losses.tversky(one_y.numpy(), one_p.numpy(), alpha=0.3, beta=0.7))
 orders = {"false positives": tversky(one_p, one_y, 0.3, 0.7), "false negatives": tversky(one_p, one_y, 0.7, 0.3)}
 matches = [error for error, value in orders.items() if abs(value.item() - keras_tversky) < 1e-5]
-print(f"Keras {keras.__version__}: its alpha prices the {matches}")
+print(f"Keras {keras.__version__}: its alpha prices the {matches[0]}")
 assert len(matches) == 1
 pooled = soft_dice(blobs, masks, 0.0, (0, 1, 2)).item()
 assert abs(float(keras.losses.dice(masks.numpy(), blobs.numpy())) - pooled) < 1e-5
@@ -860,15 +911,24 @@ empty = np.zeros((1, 8, 8))
 print("Keras Dice of an empty mask, rightly predicted empty:", float(keras.losses.dice(empty, empty)))
 
 # %% [markdown]
-# - Keras pools the **batch**, unless you give `axis`. Its $10^{-7}$ stands in the denominator only. So a mask that is empty, and
-#   rightly predicted empty, costs 1: the worst loss for the right answer.
+# - Keras pools the **batch**, unless you give `axis`. Its $10^{-7}$ stands in the denominator only. So a mask that is
+#   empty, and rightly predicted empty, costs 1: the worst loss for the right answer.
 # - The cell says which error Keras's `alpha` prices. In version 3.15 it is the false **negatives**: the other way round
-#   than in the paper. Copy the paper's $\alpha=0.3,\beta=0.7$ and you train for the opposite. One small test with unequal numbers told you.
+#   than in the paper. Copy the paper's $\alpha=0.3,\beta=0.7$ and you train for the opposite. One small test with
+#   unequal numbers told you.
 # - PyTorch's core has neither loss.
 #
-# Last, **Dice + cross-entropy**, the usual choice for medical segmentation ([Isensee et al.
-# 2021](https://doi.org/10.1038/s41592-020-01008-z)). Why both? Dice works on $p$, so its gradient by the logit carries the factor $p(1-p)$: it
-# stalls as the squared error does. Look at a model that says "background" with confidence, $z=-8$:
+# Last, **Dice + cross-entropy**, the sum of the two, the usual choice for medical segmentation ([Isensee et al.
+# 2021](https://doi.org/10.1038/s41592-020-01008-z)). Why both? Dice works on $p$, so its gradient by the logit carries
+# the factor $p(1-p)$: it stalls as the squared error does. Look at a model that says "background" with confidence,
+# $z=-8$:
+
+# %%
+ours = soft_dice(blobs, masks, 0.0, (0, 1, 2)) + F.binary_cross_entropy(blobs, masks)
+pair = masks.numpy(), blobs.numpy()
+both = keras.losses.dice(*pair) + keras.losses.binary_crossentropy(*pair).mean()
+print(f"Dice + cross-entropy: ours {ours:.5f}, Keras {float(both):.5f}")
+assert abs(ours.item() - float(both)) < 1e-5
 
 # %%
 lesion = masks[:1].clone()
@@ -876,30 +936,32 @@ for start in (0.0, -8.0):
     pull = {}
     for name in ("Dice", "cross-entropy", "sum"):
         z = torch.full((1, 64, 64), start).double().requires_grad_()
-        parts = {"Dice": soft_dice(torch.sigmoid(z), lesion, 1.0).mean(), "cross-entropy": F.binary_cross_entropy_with_logits(z, lesion)}
-        loss = parts[name] if name in parts else parts["Dice"] + parts["cross-entropy"]
+        losses_of = [soft_dice(torch.sigmoid(z), lesion, 1.0).mean(), F.binary_cross_entropy_with_logits(z, lesion)]
+        loss = {"Dice": losses_of[0], "cross-entropy": losses_of[1], "sum": sum(losses_of)}[name]
         (gradient,) = torch.autograd.grad(loss, z)
         inside = gradient[lesion == 1].abs().sum()
-        pull[name] = inside.item()
-        print(f"z = {start:2.0f}  {name:14s} pull of the lesion {inside:.1e}, its share {inside / gradient.abs().sum():.0%}")
+        pull[name], share = inside.item(), inside / gradient.abs().sum()
+        print(f"z = {start:2.0f}  {name:14s} pull of the lesion {inside:.1e}, its share {share:.0%}")
 assert pull["cross-entropy"] > 5 * pull["Dice"] and abs(pull["sum"] - pull["Dice"] - pull["cross-entropy"]) < 1e-9
 
 # %% [markdown]
-# At $z=0$ Dice pulls the lesion twice as hard as cross-entropy and spends as much on all the background; cross-entropy spends 98 % there. At $z=-8$ Dice has
-# nearly stalled, and cross-entropy carries on. Their pulls on the lesion point the same way, so the sum has at least the
-# stronger of the two in both states. That is the whole secret.
+# At $z=0$ Dice pulls the lesion twice as hard as cross-entropy and spends as much on all the background; cross-entropy
+# spends 98 % there. At $z=-8$ Dice has nearly stalled, and cross-entropy carries on. Their pulls on the lesion point
+# the same way, so the sum has at least the stronger of the two in both states. That is the whole secret.
 
 # %% [markdown]
 # ## Honest probabilities
-# You see a nodule and believe that it is malignant with probability $p$. You will be scored on what you *say*, $q$. Which scores
-# make it best to say $q=p$? Such a score is called [proper](glossary:proper-scoring-rule) ([Gneiting and Raftery
-# 2007](https://doi.org/10.1198/016214506000001437)). Write the expected loss and set its derivative by $q$ to zero.
+# You see a nodule and believe that it is malignant with probability $p$. You will be scored on what you *say*, $q$.
+# Which scores make it best to say $q=p$? Such a score is called [proper](glossary:proper-scoring-rule) ([Gneiting and
+# Raftery 2007](https://doi.org/10.1198/016214506000001437)). Write the expected loss and set its derivative by $q$ to
+# zero.
 #
-# - **Log loss**: $-p\log q-(1-p)\log(1-q)$. Derivative $-\frac pq+\frac{1-p}{1-q}=0$, so $q=p$. Proper. Saying $q$ instead costs extra
-#   $p\log\frac pq+(1-p)\log\frac{1-p}{1-q}$, the Kullback-Leibler divergence.
-# - **Brier**: $p(1-q)^2+(1-p)q^2$. Derivative $-2p(1-q)+2(1-p)q=2(q-p)=0$, so $q=p$. Proper. Saying $q$ costs extra $(q-p)^2$.
-# - **Accuracy** at a threshold of $\frac12$: the expected error is $1-p$ if $q>\frac12$, else $p$. It does not change with $q$ at all, but
-#   for one jump.
+# - **Log loss**: $-p\log q-(1-p)\log(1-q)$. Derivative $-\frac pq+\frac{1-p}{1-q}=0$, so $q=p$. Proper. Saying $q$
+#   instead costs extra $p\log\frac pq+(1-p)\log\frac{1-p}{1-q}$, the Kullback-Leibler divergence.
+# - **Brier**: $p(1-q)^2+(1-p)q^2$. Derivative $-2p(1-q)+2(1-p)q=2(q-p)=0$, so $q=p$. Proper. Saying $q$ costs extra
+#   $(q-p)^2$.
+# - **Accuracy** at a threshold of $\frac12$: the expected error is $1-p$ if $q>\frac12$, else $p$. It does not change
+#   with $q$ at all, but for one jump.
 # - **Absolute error** $|y-q|$: $p(1-q)+(1-p)q$, linear in $q$ with the slope $1-2p$. The best $q$ is 0 or 1: it pays to
 #   **exaggerate**.
 #
@@ -937,11 +999,12 @@ plots.picture(
 )
 
 # %% [markdown]
-# For log loss and Brier the mark lies at the bottom. Accuracy cannot tell 51 % from 99 %. A squared error on probabilities *is* the
-# Brier score ([Brier 1950](https://doi.org/10.1175/1520-0493(1950)078%3C0001:VOFEIT%3E2.0.CO;2)): a fine score, a slow loss.
+# For log loss and Brier the mark lies at the bottom. Accuracy cannot tell 51 % from 99 %. A squared error on
+# probabilities *is* the Brier score ([Brier
+# 1950](https://doi.org/10.1175/1520-0493(1950)078%3C0001:VOFEIT%3E2.0.CO;2)): a fine score, a slow loss.
 #
-# Now four simulated doctors see the same 20,000 simulated patients and know each true risk. One is honest. One exaggerates (logits
-# times 3). One hedges (logits divided by 3). One always says the prevalence.
+# Now four simulated doctors see the same 20,000 simulated patients and know each true risk. One is honest. One
+# exaggerates (logits times 3). One hedges (logits divided by 3). One always says the prevalence.
 
 # %%
 risk = sigmoid(rng.normal(-0.5, 1.5, size=20_000))
@@ -953,18 +1016,21 @@ scores = {}
 print(f"{'simulated':16s} {'error rate':>10s} {'log loss':>9s} {'Brier':>7s} {'absolute':>9s}")
 for name, z in doctors.items():
     q = sigmoid(z)
-    scores[name] = np.mean((q > 0.5) != outcome), stable_bce(z, outcome).mean(), np.mean((q - outcome) ** 2), np.mean(np.abs(q - outcome))
+    off = q - outcome
+    scores[name] = np.mean((q > 0.5) != outcome), stable_bce(z, outcome).mean(), np.mean(off**2), np.mean(np.abs(off))
     print("{:16s} {:10.3f} {:9.3f} {:7.3f} {:9.3f}".format(name, *scores[name]))
 assert scores["honest"][0] == scores["exaggerates"][0] == scores["hedges"][0]
 assert all(scores["honest"][k] == min(s[k] for s in scores.values()) for k in (1, 2))
 assert scores["exaggerates"][3] < scores["honest"][3]
 
 # %% [markdown]
-# Three doctors have the **same** accuracy, to the last case. Log loss and Brier put the honest one first. The absolute error prefers the one
-# who exaggerates. (These are 20,000 simulated cases; the scores of real patients below carry intervals.)
+# Three doctors have the **same** accuracy, to the last case. Log loss and Brier put the honest one first. The absolute
+# error prefers the one who exaggerates. (These are 20,000 simulated cases; the scores of real patients below carry
+# intervals.)
 #
-# **Soft Dice is not proper.** Many pixels at a lesion's border are uncertain: readers disagree. Suppose 100 pixels are lesion for sure, and 100 border
-# pixels belong to it with probability $p$, all of them or none. What should a model say at the border?
+# **Soft Dice is not proper.** Many pixels at a lesion's border are uncertain: readers disagree. Suppose 100 pixels are
+# lesion for sure, and 100 border pixels belong to it with probability $p$, all of them or none. What should a model say
+# at the border?
 
 # %%
 border = np.linspace(0, 1, 101)  # what it says on each of the 100 border pixels
@@ -981,13 +1047,14 @@ print("truth at the border -> what soft Dice is best served by:", {p: float(valu
 assert set(says.values()) <= {0.0, 1.0} and says[0.2] == 0 and says[0.8] == 1
 
 # %% [markdown]
-# It pays to say 0 or 1, never the truth. So probability maps of a network trained by Dice look sharp and mean little, and volumes summed from them
-# are biased ([Bertels et al. 2021](https://doi.org/10.1016/j.media.2020.101833)).
+# It pays to say 0 or 1, never the truth. So probability maps of a network trained by Dice look sharp and mean little,
+# and volumes summed from them are biased ([Bertels et al. 2021](https://doi.org/10.1016/j.media.2020.101833)).
 #
 # **Label smoothing** replaces the label by $y'=(1-\varepsilon)y+\varepsilon/K$ ([Szegedy et al.
-# 2016](https://doi.org/10.1109/CVPR.2016.308)). With a hard label the loss $\log(1+e^{-z})$ falls for ever: the best logit is infinite. With a smoothed one, $p-y'=0$ at
-# $p=1-\varepsilon/2$ (two classes), a finite logit of $\log\frac{1-\varepsilon/2}{\varepsilon/2}$. That tames overconfidence. It is a small lie as
-# well: cases with true risk $p$ are pulled to $(1-\varepsilon)p+\varepsilon/2$. With a rare disease that lie is large.
+# 2016](https://doi.org/10.1109/CVPR.2016.308)). With a hard label the loss $\log(1+e^{-z})$ falls for ever: the best
+# logit is infinite. With a smoothed one, $p-y'=0$ at $p=1-\varepsilon/2$ (two classes), a finite logit of
+# $\log\frac{1-\varepsilon/2}{\varepsilon/2}$. That tames overconfidence. It is a small lie as well: cases with true
+# risk $p$ are pulled to $(1-\varepsilon)p+\varepsilon/2$. With a rare disease that lie is large.
 
 # %%
 epsilon = 0.1
@@ -1001,17 +1068,18 @@ hard = (np.arange(1000) < 10).astype(float)  # 1,000 patients, 1 % ill
 reported = (1 - epsilon) * hard.mean() + epsilon / 2
 q = np.linspace(0.001, 0.5, 500)
 loss = stable_bce(np.log(q / (1 - q))[:, np.newaxis], (1 - epsilon) * hard + epsilon / 2).mean(axis=1)
-print(f"smoothing 0.1: best logit {np.log(0.95 / 0.05):.2f} instead of infinity; a risk of 1 % is reported as {q[loss.argmin()]:.1%}")
+print(f"smoothing 0.1: best logit {np.log(0.95 / 0.05):.2f} instead of infinity;", end=" ")
+print(f"a risk of 1 % is reported as {q[loss.argmin()]:.1%}")
 assert abs(q[loss.argmin()] - reported) < 1e-3 and abs(reported - 0.059) < 1e-9
 
 # %% [markdown]
 # ## Real patients
 # The same losses, on real cells: 569 fine-needle aspirates of the breast, one for each patient ([Street et al.
-# 1993](https://doi.org/10.1117/12.148698)). It comes with scikit-learn, so it runs everywhere. To keep the risk uncertain you use only three of its 30 features.
-# All test patients are new to the model.
+# 1993](https://doi.org/10.1117/12.148698)). It comes with scikit-learn, so it runs everywhere. To keep the risk
+# uncertain you use only three of its 30 features. All test patients are new to the model.
 #
-# **Predict:** cross-entropy, weight 10, focal, squared error, Dice. Which scores will differ most between the losses: the AUC (how well the patients are
-# ranked; lesson 05), or the Brier score?
+# **Predict:** cross-entropy, weight 10, focal, squared error, Dice. Which scores will differ most between the losses:
+# the AUC (how well the patients are ranked; lesson 05), or the Brier score?
 
 # %%
 import scipy.special
@@ -1032,25 +1100,26 @@ def weighted_by(w):
     return lambda z, y: F.binary_cross_entropy_with_logits(z, y, pos_weight=torch.tensor(w))
 
 
-def score_line(labels, q, patients):
-    """Return four scores with their intervals over patients, as a line."""
-    of_reports, of_decisions = (metrics.auc_score, metrics.brier_score), (metrics.sensitivity_score, metrics.specificity_score)
-    scores = [score(labels, q, patients=patients) for score in of_reports]
-    scores += [score(labels, (q > 0.5).astype(int), patients=patients) for score in of_decisions]
-    return "  ".join(f"{s.value:.2f} ({s.low:.2f} to {s.high:.2f})" for s in scores)
+def score_line(labels, z, patients):
+    """Return four scores with their intervals over patients, as a line; z are logits."""
+    q, said = scipy.special.expit(z), (z > 0).astype(int)  # expit is sigma, without overflow
+    scores = [metrics.auc_score(labels, z, patients=patients), metrics.brier_score(labels, q, patients=patients)]
+    for score in (metrics.sensitivity_score, metrics.specificity_score):
+        scores.append(score(labels, said, patients=patients))
+    return "  ".join(f"{s.value:.2f} ({s.low:.2f}–{s.high:.2f})" for s in scores)
 
 
 # %%
 def compare(losses, train, test, penalty=0.0):
-    """Fit a logistic model by each loss; print its scores on test = (x, labels, patients); return what it reports."""
-    reports = {}
-    print(" " * 14, *(f"{name:20s}" for name in ("AUC", "Brier", "sensitivity", "specificity")), " mean report, extreme")
+    """Fit a logistic model by each loss; print its scores on test = (x, labels, patients); return the logits."""
+    logits = {}
+    print(f"{'':14s}", *(f"{name:17s}" for name in ("AUC", "Brier", "sensitivity", "specificity")), "mean q")
     for name, loss in losses.items():
         coefficients = fit(loss, *train, penalty)
-        reports[name] = scipy.special.expit(coefficients[0] + test[0] @ coefficients[1:])  # sigma without overflow
-        extreme = np.mean(np.abs(reports[name] - 0.5) > 0.49)  # below 1 % or above 99 %
-        print(f"{name:14s}", score_line(test[1], reports[name], test[2]), f" {reports[name].mean():11.2f}, {extreme:.0%}")
-    return reports
+        logits[name] = coefficients[0] + test[0] @ coefficients[1:]
+        q = scipy.special.expit(logits[name])
+        print(f"{name:14s}", score_line(test[1], logits[name], test[2]), f"  {q.mean():.2f}")
+    return logits
 
 
 # %%
@@ -1061,9 +1130,16 @@ contest = {
     "squared error": lambda z, y: (torch.sigmoid(z) - y) ** 2,
     "Dice": overlap_loss,
 }
-reports = compare(contest, (x_train, y_train), (x_test, y_test, patients))
+test_logits = compare(contest, (x_train, y_train), (x_test, y_test, patients))
 print(f"(value and 95 % interval over {len(y_test)} test patients; decisions at a threshold of 1/2)")
-assert np.mean(np.abs(reports["Dice"] - 0.5) > 0.49) > 0.9 > 0.5 > np.mean(np.abs(reports["cross-entropy"] - 0.5) > 0.49)
+
+# %%
+reports = {name: scipy.special.expit(z) for name, z in test_logits.items()}
+extreme = {name: np.mean(np.abs(q - 0.5) > 0.49) for name, q in reports.items()}
+print("reports below 1 % or above 99 %:", ", ".join(f"{name} {share:.0%}" for name, share in extreme.items()))
+largest = {name: np.abs(test_logits[name]).max() for name in ("cross-entropy", "Dice")}
+print("largest |z|:", ", ".join(f"{name} {value:.1f}" for name, value in largest.items()))
+assert extreme["Dice"] > 0.9 and extreme["cross-entropy"] < 0.1 and largest["Dice"] > 17
 
 # %%
 undone = reports["weight 10"] / (reports["weight 10"] + 10 * (1 - reports["weight 10"]))
@@ -1080,14 +1156,16 @@ print(f"Brier of weight 10 minus Brier of cross-entropy, same patients: {harm:.3
 assert harm.low > 0 and np.mean((undone - y_test) ** 2) < np.mean((reports["weight 10"] - y_test) ** 2)
 
 # %% [markdown]
-# The ranking hardly changes: the AUCs lie within each other's intervals. The **reports** do change. Weight 10 and Dice catch more malignant cases at $\frac12$, because
-# they moved the threshold, and pay with the Brier score. The focal loss is not proper either: it reports too much for the
-# rarer class and pulls everything towards the middle. And Dice says "certainly" to nearly every patient (the last column: reports
-# below 1 % or above 99 %): with no true probability to hold it, its weights grow without end. Undoing the weight repairs the Brier score without any new training.
+# The ranking hardly changes: the AUCs lie within each other's intervals. The **reports** do change. Weight 10 and Dice
+# catch more malignant cases at $\frac12$, because they moved the threshold, and pay with the Brier score. The focal
+# loss is not proper either: it reports too much for the rarer class and pulls everything towards the middle. And Dice
+# says "certainly" to nearly every patient: no true probability holds it, so its weights grow without end. Undoing the
+# weight repairs the Brier score without any new training.
 #
-# Now real nodule candidates: crops of chest CT from LUNA16 ([Setio et al. 2017](https://doi.org/10.1016/j.media.2017.06.015)), fewer than one in five a nodule.
-# The file does not name patients. Its rows run scan by scan, so **blocks** of rows, about two scans each, stand in for the
-# patient in the split and in the intervals. The last 15 % of the rows are the test set of lesson 06: you leave them alone. The model is the same
+# Now real nodule candidates: crops of chest CT from LUNA16 ([Setio et al.
+# 2017](https://doi.org/10.1016/j.media.2017.06.015)), fewer than one in five a nodule. The file does not name patients.
+# Its rows run scan by scan, so **blocks** of rows, about two scans each, stand in for the patient in the split and in
+# the intervals. The last 15 % of the rows are the test set of lesson 06: you leave them alone. The model is the same
 # logistic model on 100 mean values of 5 × 5 pixels.
 
 # %%
@@ -1108,18 +1186,19 @@ if data.is_available("luna16_crops"):
     contest["weight"] = weighted_by(float((1 - training.labels).sum() / training.labels.sum()))
     luna = {name: contest[name] for name in ("cross-entropy", "weight", "focal", "squared error", "Dice")}
     unseen = (x_valid, validation.labels, validation.blocks)
-    reports = compare(luna, (x_train, training.labels), unseen, penalty=1e-3)
+    compare(luna, (x_train, training.labels), unseen, penalty=1e-3)
     print(f"(value and 95 % interval over {len(set(validation.blocks))} blocks of rows)")
 
 # %% [markdown]
-# Where the crops are there, you see the same pattern on pixels. Cross-entropy reports about the true share of nodules, and
-# finds few of them at a threshold of $\frac12$. That is no failure of the loss: with risks this low, $\frac12$ is the wrong threshold.
-# The weight moves it and spoils the risks.
+# Where the crops are there, you see the same pattern on pixels. Cross-entropy reports about the true share of nodules,
+# and finds few of them at a threshold of $\frac12$. That is no failure of the loss: with risks this low, $\frac12$ is
+# the wrong threshold. The weight moves it and spoils the risks.
 #
-# Last, real masks. Four radiologists outlined one nodule of one patient of LIDC-IDRI. They disagree, so the honest map says
-# at each voxel how many of the four drew it.
+# Last, real masks. Four radiologists outlined one nodule of one patient of LIDC-IDRI. They disagree, so the honest map
+# says at each voxel how many of the four drew it.
 #
-# **Predict:** which map has the lowest soft Dice loss, averaged over the four readers: the honest map, the voxels of any reader, of at least two, or of all four?
+# **Predict:** which map has the lowest soft Dice loss, averaged over the four readers: the honest map, the voxels of
+# any reader, of at least two, or of all four?
 
 # %%
 import SimpleITK as sitk
@@ -1134,8 +1213,8 @@ if data.available("lidc_idri_0314", ["*crop*"]):
         per_reader = [1 - 2 * (said * m).sum() / (said.sum() + m.sum()) for m in readers]
         mean_loss[name] = np.mean(per_reader)
         brier = np.mean((said - readers) ** 2) * said.size / (honest > 0).sum()
-        print(f"{name:14s} soft Dice loss {mean_loss[name]:.3f}, Brier where anyone drew {brier:.3f}, {said.sum():.0f} voxels")
-    assert min(mean_loss, key=mean_loss.get) == "at least 2 of 4"
+        print(f"{name:14s} Dice loss {mean_loss[name]:.3f}, Brier where drawn {brier:.3f}, {said.sum():.0f} voxels")
+    assert min(mean_loss, key=mean_loss.get) == "at least 2 of 4" and maps["at least 2 of 4"].sum() > honest.sum()
 
 # %% tags=["hide-input"]
 if data.is_available("lidc_idri_0314", ["*crop*"]):
@@ -1159,64 +1238,72 @@ if data.is_available("lidc_idri_0314", ["*crop*"]):
     print(f"{len(where)} slices, {len(disputed)} of them empty for at least one reader and not for another")
 
 # %% [markdown]
-# Soft Dice prefers a black-and-white mask to the honest map, on real readers as in the derivation, and its favourite is larger than the mean of what
-# they drew. The Brier score prefers the honest map. And the empty mask is no rare accident: at the ends of the nodule some readers drew nothing. An image-wise Dice
-# would give such a slice the full loss whatever the model says.
+# Soft Dice prefers a black-and-white mask to the honest map, on real readers as in the derivation, and its favourite is
+# larger than the mean of what they drew. The Brier score prefers the honest map. And the empty mask is no rare
+# accident: at the ends of the nodule some readers drew nothing. An image-wise Dice without smoothing would give such a
+# slice the full loss whatever the model says.
 
 # %% [markdown]
 # ## What you may claim
 # **You may claim**
-# - Your losses equal PyTorch's to $10^{-12}$ and Keras's to $10^{-6}$, where the definitions agree, on the cases that were tried. Where they do not, you
-#   know how they differ.
-# - On 171 test patients of **one** hospital, three features and a logistic model, weighting the malignant class by 10 worsened the
-#   Brier score. The interval of the difference, over patients, is printed above and excludes 0. Undoing the weight brought it back.
-# - Under soft Dice the honest map of these four readers is not the best answer. That was derived, and seen on one nodule.
+# - Your losses equal PyTorch's to $10^{-12}$ and Keras's to $10^{-6}$, where the definitions agree, on the cases that
+#   were tried. Where they do not, you know how they differ.
+# - On 171 test patients of **one** hospital, three features and a logistic model, weighting the malignant class by 10
+#   worsened the Brier score. The interval of the difference, over patients, is printed above and excludes 0. Undoing
+#   the weight brought it back.
+# - Under soft Dice the honest map of these four readers is not the best answer. That was derived, and seen on one
+#   nodule.
 #
 # **You may not claim**
-# - That one of these losses ranks patients better. The AUCs overlap; the comparison of two AUCs on the same patients is lesson 05's.
-# - That these scores are those of a clinical test. The cells were chosen and outlined by hand, no second hospital was asked, and three
-#   features of 30 were used on purpose.
-# - An interval over *patients* for the CT crops. Blocks of rows stand in for patients; one patient may lie in two blocks, so the
-#   interval may be too narrow. And this is a validation set that you looked at, not a test.
+# - That one of these losses ranks patients better. The AUCs overlap; the comparison of two AUCs on the same patients is
+#   lesson 05's.
+# - That these scores are those of a clinical test. The cells were chosen and outlined by hand, no second hospital was
+#   asked, and three features of 30 were used on purpose.
+# - An interval over *patients* for the CT crops. Blocks of rows stand in for patients; one patient may lie in two
+#   blocks, so the interval may be too narrow. And this is a validation set that you looked at, not a test.
 # - Anything about readers in general from four readers of one nodule. [Armato et al.
 #   2011](https://doi.org/10.1118/1.3528204) describe the whole collection.
-# - That weights, focal loss and Dice are useless. They can help a network to *start*. What they do to its probabilities you must then
-#   repair, or say.
+# - That weights, focal loss and Dice are useless. They can help a network to *start*. What they do to its probabilities
+#   you must then repair, or say.
 
 # %% [markdown]
 # ## Summary
-# - A loss is minus the log of a likelihood: Gaussian noise gives MSE and the mean, Laplace noise MAE and the median, coins and dice cross-entropy.
-#   Huber is quadratic inside and straight outside.
+# - A loss is minus the log of a likelihood: Gaussian noise gives MSE and the mean, Laplace noise MAE and the median,
+#   coins and dice cross-entropy. Huber is quadratic inside and straight outside.
 # - With a sigmoid or a softmax, cross-entropy has the gradient $p-y$.
-# - Compute from logits, by log-sum-exp. From probabilities, clipping puts a ceiling on the loss and silences the cases that are most wrong.
+# - Compute from logits, by log-sum-exp. From probabilities, clipping puts a ceiling on the loss and silences the cases
+#   that are most wrong.
 # - A squared error behind a sigmoid stalls where the model is confidently wrong; so does Dice alone.
 # - Check gradients by central differences in `float64`, with $h$ near $10^{-5}$.
-# - Rare classes: the plain loss is in balance as soon as the bias fits. Weights multiply the odds that the model reports; undo them by
-#   dividing.
-# - Soft Dice on an empty mask has no gradient without smoothing. Keras pools the batch, and its Tversky $\alpha$ may not be the paper's.
+# - Rare classes: the plain loss is in balance as soon as the bias fits. Weights multiply the odds that the model
+#   reports; undo them by dividing.
+# - Soft Dice on an empty mask has no gradient without smoothing. Keras pools the batch, and its Tversky $\alpha$ may
+#   not be the paper's.
 # - Log loss and Brier reward honest probabilities. Accuracy, absolute error, focal loss and Dice do not.
 #
 # ### Key terms
 # [likelihood](glossary:likelihood) · [Huber loss](glossary:huber-loss) · [cross-entropy](glossary:cross-entropy) ·
-# [logit](glossary:logit) · [softmax](glossary:softmax) · [Dice coefficient](glossary:dice-coefficient) · [proper scoring
-# rule](glossary:proper-scoring-rule) · [prevalence](glossary:prevalence)
+# [logit](glossary:logit) · [softmax](glossary:softmax) · [Dice coefficient](glossary:dice-coefficient) · [proper
+# scoring rule](glossary:proper-scoring-rule) · [prevalence](glossary:prevalence)
 #
 # ### Further reading
 # - Huber PJ. *Robust estimation of a location parameter.* Annals of Mathematical Statistics 1964.
 #   <https://doi.org/10.1214/aoms/1177703732>
-# - Blanchard P, Higham DJ, Higham NJ. *Accurately computing the log-sum-exp and softmax functions.* IMA Journal of Numerical Analysis 2021.
-#   <https://doi.org/10.1093/imanum/draa038>
-# - Gneiting T, Raftery AE. *Strictly proper scoring rules, prediction, and estimation.* Journal of the American Statistical Association 2007.
-#   <https://doi.org/10.1198/016214506000001437>
+# - Blanchard P, Higham DJ, Higham NJ. *Accurately computing the log-sum-exp and softmax functions.* IMA Journal of
+#   Numerical Analysis 2021. <https://doi.org/10.1093/imanum/draa038>
+# - Gneiting T, Raftery AE. *Strictly proper scoring rules, prediction, and estimation.* Journal of the American
+#   Statistical Association 2007. <https://doi.org/10.1198/016214506000001437>
 # - Lin TY, Goyal P, Girshick R, He K, Dollár P. *Focal loss for dense object detection.* ICCV 2017.
 #   <https://doi.org/10.1109/ICCV.2017.324>
-# - Van den Goorbergh R, van Smeden M, Timmerman D, Van Calster B. *The harm of class imbalance corrections for risk prediction models.* Journal of
-#   the American Medical Informatics Association 2022. <https://doi.org/10.1093/jamia/ocac093>
-# - Milletari F, Navab N, Ahmadi SA. *V-Net: fully convolutional neural networks for volumetric medical image segmentation.* 3DV 2016.
-#   <https://doi.org/10.1109/3DV.2016.79>
-# - Salehi SSM, Erdogmus D, Gholipour A. *Tversky loss function for image segmentation using 3D fully convolutional deep networks.* MLMI 2017.
-#   <https://doi.org/10.1007/978-3-319-67389-9_44>
-# - Bertels J, Robben D, Vandermeulen D, Suetens P. *Theoretical analysis and experimental validation of volume bias of soft Dice optimized
-#   segmentation maps in the context of inherent uncertainty.* Medical Image Analysis 2021. <https://doi.org/10.1016/j.media.2020.101833>
-# - Szegedy C, Vanhoucke V, Ioffe S, Shlens J, Wojna Z. *Rethinking the inception architecture for computer vision.* CVPR 2016.
-#   <https://doi.org/10.1109/CVPR.2016.308>
+# - Van den Goorbergh R, van Smeden M, Timmerman D, Van Calster B. *The harm of class imbalance corrections for risk
+#   prediction models.* Journal of the American Medical Informatics Association 2022.
+#   <https://doi.org/10.1093/jamia/ocac093>
+# - Milletari F, Navab N, Ahmadi SA. *V-Net: fully convolutional neural networks for volumetric medical image
+#   segmentation.* 3DV 2016. <https://doi.org/10.1109/3DV.2016.79>
+# - Salehi SSM, Erdogmus D, Gholipour A. *Tversky loss function for image segmentation using 3D fully convolutional deep
+#   networks.* MLMI 2017. <https://doi.org/10.1007/978-3-319-67389-9_44>
+# - Bertels J, Robben D, Vandermeulen D, Suetens P. *Theoretical analysis and experimental validation of volume bias of
+#   soft Dice optimized segmentation maps in the context of inherent uncertainty.* Medical Image Analysis 2021.
+#   <https://doi.org/10.1016/j.media.2020.101833>
+# - Szegedy C, Vanhoucke V, Ioffe S, Shlens J, Wojna Z. *Rethinking the inception architecture for computer vision.*
+#   CVPR 2016. <https://doi.org/10.1109/CVPR.2016.308>
