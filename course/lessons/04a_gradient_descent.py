@@ -816,7 +816,7 @@ for exponent in (2, 8, 14):
     path = descend(slope_of_saddle, place, np.full(360, 0.1))
     height = (path[:, 0] ** 2 - path[:, 1] ** 2) / 2
     left.plot(height[: np.argmax(path[:, 1] > 2)], label=f"from 1e-{exponent}")
-left.set(xlabel="step", ylabel="loss", title="A saddle: 1e-6 nearer, 145 steps more")
+left.set(xlabel="step", ylabel="loss", ylim=(-1.9, 1.6), title="A saddle: 1e-6 nearer, 145 steps more")
 left.legend(loc="upper right")
 for w0 in (-4, -5, -6):
     path = descend(lambda w: (sigmoid(w) - 1) * sigmoid(w) * (1 - sigmoid(w)), float(w0), np.full(480, 1.0))
