@@ -409,6 +409,8 @@ ways = {
 for name, value in ways.items():
     print(f"{name:20s} {value:.6f}")
 assert max(ways.values()) - min(ways.values()) < 1e-12
+
+# %%
 theory, estimate = stats.norm.cdf(1.5 / np.sqrt(2)), metrics.auc_score(y, s)
 print(f"{'theory':20s} {theory:.6f}; this sample with its interval {estimate:.3f}")
 assert estimate.low < theory < estimate.high
