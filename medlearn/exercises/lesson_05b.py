@@ -122,13 +122,18 @@ def effective_images():
     return patients * images / (1 + (images - 1) * icc)
 
 
+def _sorted_indices(value):
+    """Return indices in ascending order, or what came where it is no row of numbers."""
+    try:
+        array = np.array(value) if isinstance(value, (list, tuple)) else value
+    except ValueError:  # its items differ in length
+        return value
+    return np.sort(array) if isinstance(array, np.ndarray) and array.ndim == 1 else value
+
+
 def _in_any_order(result, expected):
     """Compare two collections of indices; a bootstrap does not care in which order its items come."""
-    if isinstance(result, (list, tuple)):
-        result = np.array(result)
-    if not isinstance(result, np.ndarray) or result.ndim != 1 or result.dtype.kind not in "iu":
-        return False
-    return same(np.sort(result), np.sort(expected))
+    return same(_sorted_indices(result), _sorted_indices(expected))
 
 
 @exercise(
@@ -154,6 +159,10 @@ def _in_any_order(result, expected):
         (
             lambda patients, drawn: np.concatenate([patients[patients == patient] for patient in drawn]),
             "You returned the patients' numbers. Asked are the places where they stand: np.flatnonzero.",
+        ),
+        (
+            lambda patients, drawn: [np.flatnonzero(patients == patient) for patient in drawn],
+            "The items are right, and still one array for each patient. Join them: np.concatenate.",
         ),
     ],
     compare=_in_any_order,
@@ -336,6 +345,12 @@ def mcnemar(a_right, b_right):
         (
             lambda sensitivity, half_width, prevalence: _num_ill(sensitivity, half_width) / prevalence,
             "There are no fractions of patients. Round up to a whole number (int).",
+        ),
+        (
+            lambda sensitivity, half_width, prevalence: int(
+                np.ceil(_num_ill(sensitivity, half_width) * (stats.norm.ppf(0.975) / 1.96) ** 2 / prevalence)
+            ),
+            "You are a few patients off: the task takes z = 1.96, not 1.959964.",
         ),
         (
             lambda sensitivity, half_width, prevalence: int(

@@ -87,8 +87,9 @@ def test_resampled_items_may_come_in_any_order_and_as_a_list():
     assert ex.resampled_items.evaluate(mine).state == "right"
 
 
-def test_resampled_items_of_the_wrong_type_are_wrong():
-    assert ex.resampled_items.evaluate(lambda patients, drawn: 1.5).state == "wrong"
+@pytest.mark.parametrize("odd", [1.5, None, "items", [[1], [2, 3]], np.zeros((2, 2)), [0.5, 1.5]])
+def test_resampled_items_of_an_odd_type_are_wrong(odd):
+    assert ex.resampled_items.evaluate(lambda patients, drawn: odd).state == "wrong"
 
 
 def test_delong_se_equals_the_sum_over_pairs_of_pairs(rng):
