@@ -46,8 +46,8 @@ def draw_optimizer_race(*, surface="Rosenbrock", rates="each its own, tuned", le
 
     Examples
     --------
-    >>> draw_optimizer_race(surface="bowl", rates="one for all", learning_rate=0.1, steps=20).alt[:74]
-    'Five optimizers on the bowl, 20 steps. Distance to the minimum at the end:'
+    >>> draw_optimizer_race(surface="bowl", rates="one for all", learning_rate=0.1, steps=20).alt[:77]
+    'Five optimizers, surface: bowl, 20 steps. Distance to the minimum at the end:'
     """
     if rates not in RATE_CHOICES:
         raise ValueError(f"rates must be one of {', '.join(map(repr, RATE_CHOICES))}, got {rates!r}.")
@@ -64,7 +64,7 @@ def draw_optimizer_race(*, surface="Rosenbrock", rates="each its own, tuned", le
     figure.legend(*right.get_legend_handles_labels(), loc="outside lower center", ncols=3, handlelength=4)
     ends = ", ".join(f"{name} {_end(run)}" for name, run in race.items())
     return Picture(
-        figure, f"Five optimizers on the {surface}, {steps} steps. Distance to the minimum at the end: {ends}."
+        figure, f"Five optimizers, surface: {surface}, {steps} steps. Distance to the minimum at the end: {ends}."
     )
 
 
