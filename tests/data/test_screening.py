@@ -144,6 +144,22 @@ def test_coloured_noise_and_grain_have_deviation_one():
     assert stats.skew(grain) == pytest.approx(1.75, abs=0.1)  # (e^s + 2) sqrt(e^s - 1) with s = 0.25
 
 
+def test_neighbouring_slices_share_most_of_their_grain(monkeypatch):
+    for name in ("_VESSELS_PER_CM2", "_TEXTURE_HU", "_HOLES_PER_CM2", "_RING_HU", "_GRADIENT_HU_PER_MM"):
+        monkeypatch.setattr(lung_anatomy, name, 0.0 if name == "_VESSELS_PER_CM2" else (0.0, 0.0))
+    monkeypatch.setattr(lung_anatomy, "_TEXTURE_HU", (30.0, 30.0))
+    monkeypatch.setattr(lung_anatomy, "_BLUR_MM", (1e-6, 1e-6))
+    rng, products = np.random.default_rng(3), []
+    for _ in range(40):
+        lung = Lung.draw(rng, ill=False)
+        grain = (lung.draw_slices(4, 60, rng) - lung.mean_hu) / 30
+        products.append([(grain[0] * grain[0]).mean(), (grain[0] * grain[3]).mean()])
+    # The normal fields correlate by 0.8; exp(x / 2) of them by (e^(0.25 * 0.8) - 1) / (e^0.25 - 1) = 0.780.
+    variance, covariance = np.mean(products, axis=0)
+    assert variance == pytest.approx(1, abs=0.15)
+    assert covariance / variance == pytest.approx(0.78, abs=0.05)
+
+
 def test_vessels_are_a_share_and_thin_ones_do_not_fill_the_slice():
     rng = np.random.default_rng(5)
     shares = np.stack([_vessels(60, rng) for _ in range(40)])
