@@ -1,6 +1,6 @@
 # %% [markdown]
 # A network learns what its loss pays for, and nothing else. Pay for the wrong thing and it will miss the one nodule in
-# a hundred, draw every lesion too small, or say "99 % sure" when it is right three times in four. So this lesson takes
+# a hundred, misjudge every volume, or say "99 % sure" when it is right three times in four. So this lesson takes
 # losses apart. You derive each from an assumption about the labels, write it, and hold it against PyTorch **and**
 # Keras. You find where the two libraries differ, where the numbers break, and which losses make a model lie.
 #
@@ -951,21 +951,19 @@ assert pull["cross-entropy"] > 5 * pull["Dice"] and abs(pull["sum"] - pull["Dice
 
 # %% [markdown]
 # ## Honest probabilities
-# You see a nodule and believe that it is malignant with probability $p$. You will be scored on what you *say*, $q$.
-# Which scores make it best to say $q=p$? Such a score is called [proper](glossary:proper-scoring-rule) ([Gneiting and
-# Raftery 2007](https://doi.org/10.1198/016214506000001437)). Write the expected loss and set its derivative by $q$ to
-# zero.
+# You see a nodule and believe that it is malignant with probability $p$. You will be scored on what you *say*, $q$. On
+# average you lose
 #
-# - **Log loss**: $-p\log q-(1-p)\log(1-q)$. Derivative $-\frac pq+\frac{1-p}{1-q}=0$, so $q=p$. Proper. Saying $q$
-#   instead costs extra $p\log\frac pq+(1-p)\log\frac{1-p}{1-q}$, the Kullback-Leibler divergence.
-# - **Brier**: $p(1-q)^2+(1-p)q^2$. Derivative $-2p(1-q)+2(1-p)q=2(q-p)=0$, so $q=p$. Proper. Saying $q$ costs extra
-#   $(q-p)^2$.
-# - **Accuracy** at a threshold of $\frac12$: the expected error is $1-p$ if $q>\frac12$, else $p$. It does not change
-#   with $q$ at all, but for one jump.
-# - **Absolute error** $|y-q|$: $p(1-q)+(1-p)q$, linear in $q$ with the slope $1-2p$. The best $q$ is 0 or 1: it pays to
-#   **exaggerate**.
+# - by **log loss**: $-p\log q-(1-p)\log(1-q)$;
+# - by the **Brier** score, the squared error: $p(1-q)^2+(1-p)q^2$;
+# - by **accuracy** at a threshold of $\frac12$: $1-p$ if $q>\frac12$, else $p$;
+# - by the **absolute error** $|y-q|$: $p(1-q)+(1-p)q$;
+# - by the **focal loss** with $\gamma=2$: $-p(1-q)^2\log q-(1-p)q^2\log(1-q)$.
 #
-# **Predict:** you believe 70 %. Which of the four would you answer with 70 %, which with 51 %, which with 100 %?
+# A score is called [proper](glossary:proper-scoring-rule) if it is best to say $q=p$ ([Gneiting and Raftery
+# 2007](https://doi.org/10.1198/016214506000001437)).
+#
+# **Predict:** you believe 70 %. Which of the five would you answer with 70 %? Which with 51 %, or with 100 %?
 
 # %%
 q = np.linspace(0.001, 0.999, 999)
@@ -974,33 +972,43 @@ expected = {
     "Brier": lambda p: p * (1 - q) ** 2 + (1 - p) * q**2,
     "error rate (1 - accuracy)": lambda p: np.where(q > 0.5, 1 - p, p),
     "absolute error": lambda p: p * (1 - q) + (1 - p) * q,
+    "focal loss, γ = 2": lambda p: -p * (1 - q) ** 2 * np.log(q) - (1 - p) * q**2 * np.log(1 - q),
 }
 for name, loss in expected.items():
     lowest = q[np.isclose(loss(0.7), loss(0.7).min(), rtol=0, atol=1e-12)]
-    print(f"belief 0.70, {name}: best to say {lowest[0]:.3f}" + (f" to {lowest[-1]:.3f}" if len(lowest) > 1 else ""))
+    print(f"belief 0.70, {name}: best to say {lowest[0]:.3f}", f"to {lowest[-1]:.3f}" if len(lowest) > 1 else "")
 assert all(abs(q[expected[name](0.7).argmin()] - 0.7) < 1e-9 for name in ("log loss", "Brier"))
-assert q[expected["absolute error"](0.7).argmin()] == q[-1]
+assert q[expected["absolute error"](0.7).argmin()] == q[-1] and 0.55 < q[expected["focal loss, γ = 2"](0.7).argmin()] < 0.65
 
 # %% tags=["hide-input"]
-figure, axes = plt.subplots(1, 4, figsize=(14, 3.6))
+figure, axes = plt.subplots(1, 5, figsize=(15, 3.4))
 for ax, (name, loss) in zip(axes, expected.items()):
     for p, marker in ((0.2, "o"), (0.5, "s"), (0.7, "^")):
         ax.plot(q, loss(p), label=f"belief {p}")
         at = np.abs(q - p).argmin()
         ax.plot(q[at], loss(p)[at], marker, color="black", markersize=6)
-    ax.set(xlabel="what you say, q", title=name, ylim=(0, 1.5 if name == "log loss" else 1))
+    ax.set(xlabel="what you say, q", title=name, ylim=(0, {"log loss": 1.5, "focal loss, γ = 2": 0.5}.get(name, 1)))
 axes[0].set_ylabel("expected loss")
 axes[0].legend(loc="upper center")
 plots.picture(
     figure,
     alt="Expected loss against what one says, for beliefs 0.2, 0.5 and 0.7; the honest answer is marked. For log loss and Brier "
     "the mark is at the bottom of each curve. The error rate is two flat steps. The absolute error is a straight line whose "
-    "lowest point is at 0 or 1.",
+    "lowest point is at 0 or 1. Under the focal loss the bottom lies nearer to one half than the mark.",
 )
 
 # %% [markdown]
-# For log loss and Brier the mark lies at the bottom. Accuracy cannot tell 51 % from 99 %. A squared error on
-# probabilities *is* the Brier score ([Brier
+# Set each derivative by $q$ to zero and you see why.
+#
+# - **Log loss**: $-\frac pq+\frac{1-p}{1-q}=0$ gives $q=p$. Proper. Saying $q$ instead costs extra
+#   $p\log\frac pq+(1-p)\log\frac{1-p}{1-q}$, the Kullback-Leibler divergence.
+# - **Brier**: $-2p(1-q)+2(1-p)q=2(q-p)=0$ gives $q=p$. Proper. Saying $q$ instead costs extra $(q-p)^2$.
+# - **Accuracy** has no slope, only one jump. It cannot tell 51 % from 99 %.
+# - **Absolute error** has the slope $1-2p$ everywhere. The best $q$ is 0 or 1: it pays to **exaggerate**.
+# - **Focal**: its slope at $q=p$ is $2p(1-p)\log\frac{p}{1-p}+2p-1$. That is positive for $p>\frac12$ and negative below, so it
+#   pays to move towards the middle: to **hedge**.
+#
+# A squared error on probabilities *is* the Brier score ([Brier
 # 1950](https://doi.org/10.1175/1520-0493(1950)078%3C0001:VOFEIT%3E2.0.CO;2)): a fine score, a slow loss.
 #
 # Now four simulated doctors see the same 20,000 simulated patients and know each true risk. One is honest. One
