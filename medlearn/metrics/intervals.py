@@ -60,10 +60,15 @@ def from_table(table, function, *, pairs, lowest=0.0):
     """
     table = np.asarray(table, dtype=float)
     total, num_units = table.sum(axis=0), len(table)
-    left_out = function(total - table)  # (num_units,)
+
+    def of_sums(sums):
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return function(sums)
+
+    left_out = of_sums(total - table)  # (num_units,)
     influence = np.sqrt((num_units - 1) / num_units) * (left_out.mean() - left_out)
     return Statistic(
-        float(function(total)), lambda weights: function(weights @ table), influence, num_units - 1.0, pairs, lowest
+        float(of_sums(total)), lambda weights: of_sums(weights @ table), influence, num_units - 1.0, pairs, lowest
     )
 
 

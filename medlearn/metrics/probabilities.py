@@ -1,9 +1,14 @@
 """Scores of probabilities: the Brier score, and the expected calibration error."""
 
 import numpy as np
+from scipy import stats
 
-from medlearn.metrics.checks import check_cases
-from medlearn.metrics.intervals import estimate, from_table
+from medlearn.metrics.checks import check_cases, check_level, check_method
+from medlearn.metrics.estimate import Estimate, Interval
+from medlearn.metrics.intervals import estimate, from_table, logit_interval, without_interval
+
+NUM_DRAWS = 2000
+HALVINGS = 10  # of the share of the gaps: found to one part in 1,000
 
 
 def brier_score(labels, probabilities, *, patients=None, level=0.95, method="logit", seed=0):
@@ -38,19 +43,24 @@ def brier_score(labels, probabilities, *, patients=None, level=0.95, method="log
     '0.055'
     """
     cases = check_cases(labels, probabilities, patients, kind="probabilities")
+    return estimate(brier_statistic(cases), cases, level=level, method=method, seed=seed)
+
+
+def brier_statistic(cases):
+    """Return the Brier score of checked cases with what its intervals need."""
     errors = (cases.values - cases.labels) ** 2
     table = np.column_stack([np.bincount(cases.units, errors), np.bincount(cases.units)])
-    statistic = from_table(table, lambda sums: sums[..., 0] / sums[..., 1], pairs=cases.num_units)
-    return estimate(statistic, cases, level=level, method=method, seed=seed)
+    return from_table(table, lambda sums: sums[..., 0] / sums[..., 1], pairs=cases.num_units)
 
 
 def expected_calibration_error(
-    labels, probabilities, *, num_bins=10, patients=None, level=0.95, method="logit", seed=0
+    labels, probabilities, *, num_bins=10, patients=None, level=0.95, method="inversion", seed=0
 ):
     """Return the expected calibration error: the mean distance of predicted and observed share, over equal bins.
 
-    Even a perfectly calibrated model gets more than 0, the more bins and the fewer cases the more: the distances do
-    not cancel.
+    Even a perfectly calibrated model gets more than 0, the more bins and the fewer cases the more: the distances of
+    the bins do not cancel. A bootstrap resamples noise on top of noise and moves up once more, so its interval can miss
+    the truth altogether. The default asks instead how small the error can be for the value seen to be no surprise.
 
     Parameters
     ----------
@@ -59,8 +69,16 @@ def expected_calibration_error(
         The probability of label 1.
     num_bins : int, optional
         Bins of equal width; each holds its lower edge, the last also 1.
-    patients, level, method, seed
-        As in :func:`brier_score`.
+    patients : sequence of length n, optional
+        The patient of each case; the interval then is over patients.
+    level : float, optional
+        Confidence level of the interval.
+    method : {"inversion", "logit", "percentile", "bca"}, optional
+        "inversion": the low end is the smallest share of the gaps seen, times the value, that with the noise of these
+        patients added gives the value or more often enough; the high end is symmetric, with a t quantile. The others
+        ignore the bias.
+    seed : int, optional
+        Seed of the noise, or of the bootstrap.
 
     Returns
     -------
@@ -69,7 +87,8 @@ def expected_calibration_error(
     Raises
     ------
     ValueError
-        As in :func:`brier_score`, and if ``num_bins`` is below 1.
+        If lengths differ, there are no cases, labels are not 0 or 1, probabilities not within 0 to 1, or ``num_bins``
+        is below 1.
 
     Examples
     --------
@@ -78,14 +97,82 @@ def expected_calibration_error(
 
     References
     ----------
-    Naeini, Cooper and Hauskrecht (2015), doi:10.1609/aaai.v29i1.9602. Broecker (2012), doi:10.1007/s00382-011-1191-1.
+    Naeini, Cooper and Hauskrecht (2015), doi:10.1609/aaai.v29i1.9602.
     """
+    check_method(method, ("inversion", "logit", "percentile", "bca"))
     cases = check_cases(labels, probabilities, patients, kind="probabilities")
+    table = gap_table(cases, num_bins)
+    statistic = calibration_statistic(table)
+    if method != "inversion":
+        return estimate(statistic, cases, level=level, method=method, seed=seed)
+    level = check_level(level)
+    if cases.num_units == 1:
+        return without_interval(statistic.value, cases, level=level)
+    interval, said = inversion_interval(table, statistic, level=level, seed=seed)
+    return Estimate(statistic.value, *interval, level, cases.num_patients, len(cases), said)
+
+
+def gap_table(cases, num_bins):
+    """Return the sum of label minus probability of each unit in each bin, and its cases: (num_units, num_bins + 1)."""
     bins = equal_bins(cases.values, num_bins)
-    gaps = np.bincount(cases.units * num_bins + bins, cases.labels - cases.values, cases.num_units * num_bins)
-    table = np.column_stack([gaps.reshape(cases.num_units, num_bins), np.bincount(cases.units)])
-    statistic = from_table(table, _calibration_error, pairs=cases.num_units)
-    return estimate(statistic, cases, level=level, method=method, seed=seed)
+    cells = cases.units * num_bins + bins
+    gaps = np.bincount(cells, cases.labels - cases.values, cases.num_units * num_bins)
+    return np.column_stack([gaps.reshape(cases.num_units, num_bins), np.bincount(cases.units)])
+
+
+def calibration_statistic(table):
+    """Return the expected calibration error of a table of gaps with what its intervals need."""
+    return from_table(table, _calibration_error, pairs=len(table))
+
+
+def inversion_interval(table, statistic, *, level, seed):
+    """Return the interval of the expected calibration error that allows for its bias, and its name.
+
+    Were the true gaps a share of those seen, the value would be the sum of their sizes with noise added. The low end is
+    the smallest share for which the value seen is not among the highest 2.5 % of such values, at a level of 95 %.
+
+    Parameters
+    ----------
+    table : ndarray, shape (num_units, num_bins + 1)
+    statistic : Statistic
+    level : float
+    seed : int
+
+    Returns
+    -------
+    Interval, str
+    """
+    num_units, cases = len(table), table[:, -1].sum()
+    gaps = table[:, :-1].sum(axis=0) / cases
+    pulls = (table[:, :-1] - gaps * table[:, -1:]) / cases * np.sqrt(num_units / (num_units - 1))
+    error = np.sqrt(np.sum(statistic.influence**2))
+    if not error > 0:
+        return logit_interval(statistic, level=level)
+    size, axes = np.linalg.eigh(pulls.T @ pulls)
+    noise = np.random.default_rng(seed).standard_normal((NUM_DRAWS, len(gaps)))
+    noise = (noise * np.sqrt(np.maximum(size, 0))) @ axes.T  # (draws, bins)
+    low = _smallest_share(gaps, noise, level) * statistic.value
+    half = float(stats.t.ppf((1 + level) / 2, num_units - 1)) * error
+    return Interval(low, min(1.0, statistic.value + half)), "inversion"
+
+
+def _smallest_share(gaps, noise, level):
+    """Return the smallest share of the gaps that explains their sum, by halving.
+
+    The chance of a sum as large grows with the share: Anderson (1955), doi:10.1090/S0002-9939-1955-0069229-1.
+    """
+    size = np.abs(gaps).sum()
+
+    def explains(share):
+        return (np.abs(share * gaps + noise).sum(axis=1) >= size).mean() >= (1 - level) / 2
+
+    low, high = 0.0, 1.0
+    if explains(low):
+        return low
+    for _ in range(HALVINGS):
+        middle = (low + high) / 2
+        low, high = (low, middle) if explains(middle) else (middle, high)
+    return low
 
 
 def equal_bins(probabilities, num_bins):

@@ -151,10 +151,11 @@ def proportion(cases, chosen, successes, *, level, method, seed, empty):
     reason = ""
     if cases.num_patients == 1:
         return without_interval(value, cases, level=level)
-    if method in ("wilson", "clopper_pearson"):
+    statistic = from_table(sums, _ratio, pairs=cases.num_units)
+    if method in ("wilson", "clopper_pearson") or not statistic.influence.any():  # all alike: nothing to resample
+        method = method if method == "clopper_pearson" else "wilson"
         interval, said = _binomial_interval(sums, level=level, method=method)
     else:
-        statistic = from_table(sums, _ratio, pairs=cases.num_units)
         interval, said, reason = bootstrap_interval(statistic, cases.num_units, level=level, method=method, seed=seed)
     return Estimate(value, *interval, level, cases.num_patients, len(cases), said, reason)
 

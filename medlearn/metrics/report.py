@@ -198,23 +198,20 @@ def _average(cases, numbers, function, reason, *, level, seed, method):
         for chosen in (true & predicted, true, predicted)
     ]
     table = np.column_stack(columns)  # (num_units, 3 * classes)
-    if np.isnan(function(table.sum(axis=0))):
-        return undefined(reason, level=level, num_patients=cases.num_patients, num_cases=len(cases))
     carriers = int((table.sum(axis=1) > 0).sum())
     statistic = from_table(table, function, pairs=carriers)
+    if np.isnan(statistic.value):
+        return undefined(reason, level=level, num_patients=cases.num_patients, num_cases=len(cases))
     return estimate(statistic, cases, level=level, seed=seed, method=method or "logit")
 
 
 def _mean_sensitivity(sums):
-    with np.errstate(invalid="ignore"):
-        return (sums[..., 0::3] / sums[..., 1::3]).mean(axis=-1)
+    return (sums[..., 0::3] / sums[..., 1::3]).mean(axis=-1)
 
 
 def _mean_precision(sums):
-    with np.errstate(invalid="ignore"):
-        return (sums[..., 0::3] / sums[..., 2::3]).mean(axis=-1)
+    return (sums[..., 0::3] / sums[..., 2::3]).mean(axis=-1)
 
 
 def _mean_f1(sums):
-    with np.errstate(invalid="ignore"):
-        return (2 * sums[..., 0::3] / (sums[..., 1::3] + sums[..., 2::3])).mean(axis=-1)
+    return (2 * sums[..., 0::3] / (sums[..., 1::3] + sums[..., 2::3])).mean(axis=-1)

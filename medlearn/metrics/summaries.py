@@ -109,18 +109,15 @@ def _from_confusion(cases, function, carriers, *, level, method, seed, empty, lo
 
 def _f1(sums):
     true_positive, false_positive, false_negative, _ = np.moveaxis(sums, -1, 0)
-    with np.errstate(invalid="ignore"):
-        return 2 * true_positive / (2 * true_positive + false_positive + false_negative)
+    return 2 * true_positive / (2 * true_positive + false_positive + false_negative)
 
 
 def _balanced_accuracy(sums):
     true_positive, false_positive, false_negative, true_negative = np.moveaxis(sums, -1, 0)
-    with np.errstate(invalid="ignore"):
-        sensitivity = true_positive / (true_positive + false_negative)
-        return (sensitivity + true_negative / (true_negative + false_positive)) / 2
+    sensitivity = true_positive / (true_positive + false_negative)
+    return (sensitivity + true_negative / (true_negative + false_positive)) / 2
 
 
 def _matthews(sums):
     tp, fp, fn, tn = np.moveaxis(np.asarray(sums, dtype=float), -1, 0)
-    with np.errstate(invalid="ignore"):
-        return (tp * tn - fp * fn) / np.sqrt((tp + fp) * (tp + fn) * (tn + fp) * (tn + fn))
+    return (tp * tn - fp * fn) / np.sqrt((tp + fp) * (tp + fn) * (tn + fp) * (tn + fn))

@@ -70,7 +70,7 @@ def test_lengths_that_differ_are_refused(score, values):
 
 @every_score
 def test_no_cases_are_refused(score, values):
-    with pytest.raises(ValueError, match="no cases: labels and .* are empty"):
+    with pytest.raises(ValueError, match=r"no cases: labels and .* are empty"):
         score([], values[:0])
 
 
@@ -86,7 +86,7 @@ def test_nan_is_refused_and_its_place_is_named(score, values):
 def test_labels_that_are_not_0_or_1_are_refused(score, values):
     with pytest.raises(ValueError, match=r"labels must be 0 or 1 .* got 1, 2. Say which one is diseased: labels == 2"):
         score([1, 2, 1, 2, 2, 1], values)
-    with pytest.raises(ValueError, match="got 0, 1, 2. For one class against the rest: labels == 2"):
+    with pytest.raises(ValueError, match=r"got 0, 1, 2. For one class against the rest: labels == 2"):
         score([0, 1, 2, 1, 1, 0], values)
     with pytest.raises(ValueError, match="labels must be numbers"):
         score(["well", "ill", "well", "ill", "ill", "well"], values)
@@ -109,13 +109,13 @@ def test_level_outside_0_to_1_is_refused(score, values, level):
 
 @every_score
 def test_unknown_method_is_refused(score, values):
-    with pytest.raises(ValueError, match="method must be one of .*, got 'magic'"):
+    with pytest.raises(ValueError, match=r"method must be one of .*, got 'magic'"):
         score(LABELS, values, method="magic")
 
 
 @pytest.mark.parametrize("score", OF_PREDICTIONS)
 def test_scores_in_place_of_predictions_are_refused(score):
-    with pytest.raises(ValueError, match="predictions must be 0 or 1 .* Choose a threshold first"):
+    with pytest.raises(ValueError, match=r"predictions must be 0 or 1 .* Choose a threshold first"):
         score(LABELS, SCORES)
 
 

@@ -9,7 +9,10 @@ from medlearn.metrics import auc_score, delong_interval
 from medlearn.metrics.checks import check_cases
 from medlearn.metrics.delong import place
 
-# Ratings of 109 CT images, definitely normal to definitely abnormal: Hanley and McNeil (1982), doi:10.1148/radiology.143.1.7063747
+untimed = settings(deadline=None, max_examples=60)  # a timing is never a test
+
+# Ratings of 109 CT images, definitely normal to definitely abnormal: Hanley and McNeil (1982),
+# doi:10.1148/radiology.143.1.7063747
 CT = ([33, 6, 6, 11, 2], [3, 2, 2, 11, 33])
 # World Federation of Neurological Surgeons grade of 113 patients with good and poor outcome: Turck et al. (2010),
 # doi:10.1007/s00134-009-1641-y, the example of R's pROC (doi:10.1186/1471-2105-12-77)
@@ -57,6 +60,7 @@ def test_delong_by_hand():
 few_levels = st.lists(st.tuples(st.booleans(), st.integers(0, 6)), min_size=4, max_size=60)
 
 
+@untimed
 @given(few_levels)
 def test_delong_agrees_with_the_definition_with_ties(cases):
     labels, scores = np.array([c[0] for c in cases], dtype=int), [c[1] for c in cases]
@@ -136,8 +140,8 @@ def test_a_hundred_thousand_pairs_by_a_hundred_thousand_do_not_overflow():
     assert 0.0039 < got.high - got.low < 0.0043
 
 
+@untimed
 @given(few_levels, st.sampled_from(["logit", "delong"]))
-@settings(max_examples=50)
 def test_auc_interval_properties(cases, method):
     labels, scores = np.array([c[0] for c in cases], dtype=int), np.array([c[1] for c in cases], dtype=float)
     if not np.ptp(labels):
