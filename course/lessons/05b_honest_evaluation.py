@@ -835,7 +835,7 @@ def held_out_scores(X, y, units, model):
     return scores
 
 
-forest = ExtraTreesClassifier(100, random_state=0)
+forest = ExtraTreesClassifier(100, random_state=0, n_jobs=2)
 splits = {"by image": np.arange(len(y)), "by slice": screening.slices, "by patient": screening.patients}
 
 # %% [markdown]
@@ -902,7 +902,7 @@ for name, units in splits.items():
 # %%
 def coin_aucs(units, seeds=range(4)):
     """Return the AUC of labels that a coin gave to each patient, one for each seed."""
-    small, aucs = ExtraTreesClassifier(40, random_state=0), []
+    small, aucs = ExtraTreesClassifier(30, random_state=0, n_jobs=2), []
     for seed in seeds:
         coin = np.random.default_rng(seed).permutation(np.repeat([0, 1], 30))[screening.patients]
         aucs.append(auc_of(coin, held_out_scores(X, coin, units, small)))
@@ -1201,14 +1201,14 @@ assert metrics.wilson_interval(54, 54).low < 0.94
 # %%
 if data.available("luna16_crops"):
     from sklearn.ensemble import RandomForestClassifier
-    from tqdm import tqdm
+    from tqdm.auto import tqdm
 
     crops, _ = data.load_luna16_crops().by_rows((0.85, 0.15))
     pixels = crops.images_hu[:, 9:41, 9:41].reshape(-1, 16, 2, 16, 2).mean(axis=(2, 4)).reshape(len(crops), -1)
     every_crop = np.arange(len(crops))
     rivals = {
         "logistic regression": make_pipeline(StandardScaler(), LogisticRegression(C=0.01, max_iter=1000)),
-        "random forest": RandomForestClassifier(30, max_samples=0.3, min_samples_leaf=2, random_state=0),
+        "random forest": RandomForestClassifier(30, max_samples=0.2, min_samples_leaf=2, random_state=0, n_jobs=2),
         "5 nearest": KNeighborsClassifier(5, weights="distance"),
     }
     print(f"{len(crops)} crops, {crops.labels.sum()} nodules, {len(np.unique(crops.blocks))} blocks")
@@ -1219,6 +1219,7 @@ if data.available("luna16_crops"):
     for name, rival in tqdm(rivals.items(), leave=False):
         at_random, by_block = (held_out_scores(pixels, crops.labels, u, rival) for u in (every_crop, crops.blocks))
         gains[name] = metrics.compare_auc(crops.labels, at_random, by_block, patients=crops.blocks)
+    for name in gains:
         print(f"{name}\n   at random {gains[name].a:.3f}\n   by blocks {gains[name].b:.3f}")
         print(f"   the gain  {gains[name].difference:.3f}")
     assert max(gain.difference.high for gain in gains.values()) < 0.03
@@ -1236,12 +1237,13 @@ if data.available("luna16_crops"):
     steps = np.abs(np.diff(crops.images_hu, n=2, axis=2))  # grain: how much a pixel differs from its neighbours
     levels = [1, 5, 10, 25, 50, 75, 90]
     look = np.vstack([np.percentile(v.reshape(len(v), -1), levels, axis=1) for v in (crops.images_hu, steps)]).T
-    trees = ExtraTreesClassifier(50, random_state=0)
+    trees = ExtraTreesClassifier(30, min_samples_leaf=2, random_state=0, n_jobs=2)
     coins = {}
     for name, units in tqdm({"at random": every_crop, "by blocks": crops.blocks}.items(), leave=False):
         s = held_out_scores(look, block_coin, units, trees)
         coins[name] = metrics.auc_score(block_coin, s, patients=crops.blocks)
-        print(f"coin labels, split {name}: {coins[name]:.3f}")
+    for name, estimate in coins.items():
+        print(f"coin labels, split {name}: {estimate:.3f}")
     assert coins["at random"].low > 0.5 and coins["by blocks"].low < 0.5 < coins["by blocks"].high
 
 # %%
@@ -1299,7 +1301,7 @@ if not data.available("luna16_crops"):
 # [standard error](glossary:standard-error) · [confidence interval](glossary:confidence-interval) ·
 # [coverage](glossary:coverage) · [bootstrap](glossary:bootstrap) · [intraclass
 # correlation](glossary:intraclass-correlation) · [design effect](glossary:design-effect) · [placement
-# value](glossary:placement-value) · [power](glossary:power) · [leakage](glossary:leakage) · [split by
+# value](glossary:placement-value) · [McNemar's test](glossary:mcnemars-test) · [power](glossary:power) · [leakage](glossary:leakage) · [split by
 # patient](glossary:split-by-patient)
 #
 # ### Further reading
