@@ -55,7 +55,8 @@ def missing_browser():
 
 
 # Without a browser one test stays, test_browser_is_here.py: it skips with the reason, or fails where CI requires one.
-collect_ignore_glob = [] if browser_problem() is None else ["test_lab.py", "test_notebook7.py"]
+NEED_A_BROWSER = ["test_lab.py", "test_notebook7.py", "test_widgets_of_lessons.py"]
+collect_ignore_glob = [] if browser_problem() is None else NEED_A_BROWSER
 
 
 @dataclass(frozen=True)
@@ -102,8 +103,7 @@ def lab(tmp_path_factory):
         )
     try:
         address, token = _wait_for_address(log, process)
-        (opening_page,) = (top / "runtime").glob("*file-to-run*.html")
-        yield Lab(address, token, opening_page, folder, top / "home")
+        yield Lab(address, token, _wait_for_opening_page(top / "runtime"), folder, top / "home")
     finally:
         _stop(process)
 
@@ -129,6 +129,17 @@ def _wait_for_address(log, process, *, seconds=90):
             return found.groups()
         time.sleep(0.1)
     pytest.fail(f"`make lab` printed no address with a token within {seconds} s:\n{log.read_text()[-3000:]}")
+
+
+def _wait_for_opening_page(runtime, *, seconds=30):
+    """Return the page that leads to the first lesson: the server writes it a moment after it printed its address."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        for page in runtime.glob("*file-to-run*.html"):
+            if "url=" in page.read_text():
+                return page
+        time.sleep(0.1)
+    pytest.fail(f"the lab wrote no opening page to {runtime} within {seconds} s")
 
 
 def _stop(process):

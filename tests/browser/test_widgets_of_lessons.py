@@ -1,0 +1,104 @@
+"""Lessons 03 to 05 in the lab that `make lab` starts: each widget moves by keyboard, an exercise is judged.
+
+Every cell of every notebook runs elsewhere, under nbval. Here each lesson runs as far as its widget: all three at once,
+as they would for a learner with three tabs.
+"""
+
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+from medlearn.exercises import lesson_05b
+
+PANEL = ".jp-NotebookPanel:not(.lm-mod-hidden)"
+pytestmark = pytest.mark.browser
+#: Lesson: the call that shows the widget, the label of a slider, and what the description begins with.
+WIDGETS = {
+    "03_losses": ("widgets.explore_loss_surface()", "cases with label 1 (%)", "Squared error of a logistic model"),
+    "04b_adaptive_optimizers": ("widgets.explore_optimizer_race()", "steps", "Five optimizers, surface: Rosenbrock"),
+    "05a_scores_and_thresholds": ("widgets.explore_thresholds()", "threshold", "Simulated scores at threshold"),
+}
+WAITING = f"[...document.querySelectorAll('{PANEL} .jp-InputPrompt')].some(p => p.textContent.includes('*'))"
+WALD = """def wilson(successes, n, z):
+    p = successes / n
+    half = z * np.sqrt(p * (1 - p) / n)
+    return p - half, p + half"""
+
+
+@pytest.fixture(scope="module")
+def lessons(lab, open_notebook):
+    """The three lessons, open, with every cell run down to the widget."""
+    opened = {name: open_notebook(name, lab.url(name)) for name in WIDGETS}
+    for name, notebook in opened.items():
+        start_above(notebook, notebook.index(WIDGETS[name][0]))
+    for name, notebook in opened.items():
+        wait_until_done(notebook)
+        notebook.run(notebook.index(WIDGETS[name][0]))
+    yield opened
+    for notebook in opened.values():
+        notebook.page.close()
+
+
+def start_above(notebook, index):
+    """Start every cell above this one; a folded cell cannot be clicked, this can run it."""
+    notebook.cell(index).locator(".cm-content").click()
+    notebook.choose("Run", "Run All Above Selected Cell")
+    notebook.page.wait_for_function(WAITING)
+
+
+def wait_until_done(notebook, *, seconds=150):
+    notebook.page.wait_for_function(f"!{WAITING}", timeout=1000 * seconds)
+
+
+def slider(cell, label):
+    """The handle of the slider with this label."""
+    named = cell.locator(".widget-slider").filter(has=cell.page.locator("label", has_text=re.compile(f"^{label}$")))
+    return named.locator(".noUi-handle")
+
+
+@pytest.mark.parametrize("name", WIDGETS)
+def test_lesson_runs_to_its_widget_without_a_traceback(lessons, name):
+    notebook = lessons[name]
+    assert notebook.tracebacks() == []
+    above = notebook.cells.locator(".jp-OutputArea img").evaluate_all("images => images.map(image => image.alt)")
+    assert len(above) > 2 and [text for text in above if len(text.strip()) < 20] == []
+
+
+@pytest.mark.parametrize("name", WIDGETS)
+def test_widget_moves_by_keyboard_and_its_description_with_it(lessons, lab, name):
+    call, label, description = WIDGETS[name]
+    notebook = lessons[name]
+    cell = notebook.cell(notebook.index(call))
+    figure = cell.locator("img").first
+    expect(figure).to_have_attribute("alt", re.compile(f"^{re.escape(description)}"))
+    before = figure.get_attribute("src"), figure.get_attribute("alt")
+    handle = slider(cell, re.escape(label))
+    handle.focus()
+    handle.press("ArrowRight")
+    expect(figure).not_to_have_attribute("src", before[0])
+    expect(figure).not_to_have_attribute("alt", before[1])
+    notebook.page.screenshot(path=lab.folder.parent / "screenshots" / f"widget_{name}.png")
+    assert figure.get_attribute("src").startswith("data:image/png;base64,")
+    assert figure.evaluate("image => image.naturalWidth") > 400
+    box = figure.bounding_box()
+    assert box["x"] >= 0 and box["x"] + box["width"] <= 1400  # not cut off at the side
+
+
+def test_exercise_of_lesson_05b_knows_wald_and_wilson(lab, open_notebook):
+    notebook = open_notebook("05b_honest_evaluation", lab.url("05b_honest_evaluation"))
+    stub, check = notebook.index("def wilson(", tag="exercise"), notebook.index("ex.wilson.check", tag="check")
+    start_above(notebook, stub)
+    wait_until_done(notebook)
+    remembered = lab.home / "progress" / "lesson_05b" / "wilson.json"
+    for code, verdict in (
+        (notebook.sources[stub].source, "Not tried yet: wilson"),
+        (WALD, "That is Wald's interval"),
+        (lesson_05b.wilson.solution_source(), "Right: wilson"),
+    ):
+        assert not remembered.exists()
+        notebook.write(stub, code)
+        notebook.run(check)
+        expect(notebook.cell(check)).to_contain_text(verdict)
+    assert remembered.exists()
+    notebook.page.close()
