@@ -818,7 +818,7 @@ left.legend(loc="upper right")
 for w0 in (-4, -5, -6):
     path = descend(lambda w: (sigmoid(w) - 1) * sigmoid(w) * (1 - sigmoid(w)), float(w0), np.full(480, 1.0))
     right.plot((sigmoid(path) - 1) ** 2 / 2, label=f"from {w0}")
-right.set(xlabel="step", ylabel="squared error", title="A plateau: 1 deeper, about e times as long")
+right.set(xlabel="step", ylabel="half the squared error", title="A plateau: 1 deeper, about e times as long")
 right.legend()
 plots.picture(
     figure,
