@@ -60,8 +60,10 @@ def test_real_set_has_the_numbers_of_its_card(crops):
     assert "6,484 crops" in crops.card.items and not crops.card.synthetic
     assert (np.diff(crops.rows) > 0).all()
     np.testing.assert_array_equal(crops.blocks, crops.rows // 1250)  # 551,065 rows / 888 scans = 620.6; two are 1,241
-    # The last row is below 551,065: this is the first list of candidates, not the second with 754,975.
+    # The rows reach to 439,238. Of the first list (551,065 rows, 1,351 nodules) that leads to expect 1,077 nodules and
+    # 1,100 are here; of the second (754,975 rows, 1,557 nodules) it would be 906, standard deviation 30.
     assert crops.rows[-1] == 439_238
+    assert abs(1100 - 439_239 / 551_065 * 1351) < 30 < 190 < 1100 - 439_239 / 754_975 * 1557
 
 
 @needs_crops
