@@ -20,15 +20,15 @@ class Placements:
     influence : ndarray, shape (num_units,)
         The variance of the AUC is the sum of the squares; the covariance of two AUCs on the same cases that of the
         products.
-    degrees : float
-        Degrees of freedom of the variance (Satterthwaite).
+    left_out : ndarray, shape (num_units,)
+        The AUC without each unit; NaN where a unit has all cases of a class.
     pairs : int
         Pairs of a positive and a negative that share no unit: the independent comparisons at hand.
     """
 
     auc: float
     influence: np.ndarray
-    degrees: float
+    left_out: np.ndarray
     pairs: int
 
 
@@ -108,8 +108,8 @@ def place(cases):
     down, num_down = _unit_sums(of_negatives - auc, cases.units[~positive], cases.num_units)
     # The products of the two scaled sums are the covariance within patients that have both classes.
     influence = up * _inflation(num_up) + down * _inflation(num_down)
-    pairs = min(num_up, num_down, cases.num_units // 2)
-    return Placements(auc, influence, _degrees(up, down, num_up, num_down), max(1, pairs))
+    pairs = max(1, min(num_up, num_down, cases.num_units // 2))
+    return Placements(auc, influence, _left_out(cases, of_positives, of_negatives), pairs)
 
 
 def _placements(positive, negative):
@@ -129,11 +129,25 @@ def _inflation(num_units):
     return np.sqrt(num_units / (num_units - 1)) if num_units > 1 else np.nan
 
 
-def _degrees(up, down, num_up, num_down):
-    """Return Satterthwaite's degrees of freedom for the sum of the variances of two classes."""
-    if min(num_up, num_down) < 2:
-        return np.nan
-    of_up, of_down = np.sum(up**2), np.sum(down**2)
-    if of_up + of_down == 0:
-        return np.nan
-    return float((of_up + of_down) ** 2 / (of_up**2 / (num_up - 1) + of_down**2 / (num_down - 1)))
+def _left_out(cases, of_positives, of_negatives):
+    """Return the AUC without each unit: all pairs in order, less those of the unit, over the pairs that remain."""
+    positive = cases.labels == 1
+    num_positive = np.bincount(cases.units[positive], minlength=cases.num_units)
+    num_negative = np.bincount(cases.units[~positive], minlength=cases.num_units)
+    wins = np.bincount(cases.units[positive], of_positives, cases.num_units) * len(of_negatives)
+    losses = np.bincount(cases.units[~positive], of_negatives, cases.num_units) * len(of_positives)
+    remain = wins.sum() - wins - losses + _wins_within_units(cases)
+    pairs = (len(of_positives) - num_positive) * (len(of_negatives) - num_negative)
+    return np.where(pairs > 0, remain / np.maximum(pairs, 1), np.nan)
+
+
+def _wins_within_units(cases):
+    """Return how many pairs of each unit's own cases are in order, ties counting half."""
+    positive = cases.labels == 1
+    _, ranks = np.unique(cases.values, return_inverse=True)
+    place = cases.units * (ranks.max() + 1) + ranks  # sorts by unit, then by score
+    negatives = np.sort(place[~positive])
+    first = np.searchsorted(negatives, (cases.units * (ranks.max() + 1))[positive])
+    below = np.searchsorted(negatives, place[positive], side="left")
+    not_above = np.searchsorted(negatives, place[positive], side="right")
+    return np.bincount(cases.units[positive], (below + not_above) / 2 - first, cases.num_units)

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
+from scipy import special, stats
 
 from medlearn.metrics.binomial import exact_of_effective
 from medlearn.metrics.checks import check_level, check_method
@@ -12,6 +12,7 @@ from medlearn.metrics.estimate import Estimate, Interval
 from medlearn.metrics.resampling import bca_interval, percentile_interval, resample
 
 METHODS = ("logit", "percentile", "bca")
+NO_SPREAD = 1e-9  # a standard error below this is rounding
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,7 @@ class Statistic:
     influence : ndarray, shape (num_units,)
         How far each unit pulls the value; the variance is the sum of the squares.
     degrees : float
-        Degrees of freedom of that variance.
+        Degrees of freedom of that variance: see :func:`degrees_of_freedom`.
     pairs : int
         The units that carry the score when it has no spread: the effective number of cases of the exact interval.
     lowest : float
@@ -41,7 +42,35 @@ class Statistic:
     lowest: float = 0.0
 
 
-def from_table(table, function, *, pairs, lowest=0.0):
+def degrees_of_freedom(cases):
+    """Return the effective number of units, less 1 and at least 1.
+
+    A few patients with most of the images make a variance as uncertain as that of a few patients: with ``m`` images
+    each, there are in effect ``sum(m)^2 / sum(m^2)`` of them.
+
+    References
+    ----------
+    Kish (1965), Survey Sampling, section 8.2. Carter, Schnepel and Steigerwald (2017), doi:10.1162/REST_a_00639.
+    """
+    images = np.bincount(cases.units).astype(float)
+    return max(1.0, float(images.sum() ** 2 / np.sum(images**2)) - 1)
+
+
+def jackknife_influence(left_out):
+    """Return how far each unit pulls a score, from the values with each unit left out: the sum of squares is a
+    variance.
+
+    NaN where a unit cannot be left out.
+
+    References
+    ----------
+    Efron and Stein (1981), The jackknife estimate of variance, doi:10.1214/aos/1176345462.
+    """
+    num_units = len(left_out)
+    return np.sqrt((num_units - 1) / num_units) * (left_out.mean() - left_out)
+
+
+def from_table(table, function, cases, *, pairs, lowest=0.0):
     """Return the statistic of a function of sums over units.
 
     Parameters
@@ -50,26 +79,24 @@ def from_table(table, function, *, pairs, lowest=0.0):
         What each unit adds to each of the k sums.
     function : callable
         Maps sums, shape (..., k), to values, shape (...); NaN where undefined.
+    cases : medlearn.metrics.checks.Cases
     pairs : int
     lowest : float, optional
 
     Returns
     -------
     Statistic
-        Its influence is that of the jackknife: each unit left out in turn.
     """
     table = np.asarray(table, dtype=float)
-    total, num_units = table.sum(axis=0), len(table)
+    total = table.sum(axis=0)
 
     def of_sums(sums):
         with np.errstate(divide="ignore", invalid="ignore"):
             return function(sums)
 
-    left_out = of_sums(total - table)  # (num_units,)
-    influence = np.sqrt((num_units - 1) / num_units) * (left_out.mean() - left_out)
-    return Statistic(
-        float(of_sums(total)), lambda weights: of_sums(weights @ table), influence, num_units - 1.0, pairs, lowest
-    )
+    influence = jackknife_influence(of_sums(total - table))  # (num_units,)
+    degrees = degrees_of_freedom(cases)
+    return Statistic(float(of_sums(total)), lambda weights: of_sums(weights @ table), influence, degrees, pairs, lowest)
 
 
 def estimate(statistic, cases, *, level, method, seed):
@@ -92,7 +119,7 @@ def estimate(statistic, cases, *, level, method, seed):
     level = check_level(level)
     if cases.num_units == 1:
         return without_interval(statistic.value, cases, level=level)
-    if method == "logit" or not statistic.influence.any():
+    if method == "logit" or not np.abs(statistic.influence).max() > NO_SPREAD:
         interval, said = logit_interval(statistic, level=level)
         reason = ""
     else:
@@ -116,13 +143,13 @@ def logit_interval(statistic, *, level):
     width = 1 - statistic.lowest
     value = (statistic.value - statistic.lowest) / width
     error = np.sqrt(np.sum((statistic.influence / width) ** 2))
-    if not error > 0 or not 0 < value < 1:
+    if not error > NO_SPREAD or not 0 < value < 1:
         interval = exact_of_effective(value, statistic.pairs, level)
         said = f"exact, as for {statistic.pairs} independent cases"
     else:
         half = stats.t.ppf((1 + level) / 2, statistic.degrees) * error / (value * (1 - value))
         odds = np.log(value / (1 - value))
-        interval, said = 1 / (1 + np.exp([half - odds, -half - odds])), "logit"
+        interval, said = special.expit([odds - half, odds + half]), "logit"
     return Interval(*(float(statistic.lowest + width * end) for end in interval)), said
 
 

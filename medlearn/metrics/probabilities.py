@@ -5,7 +5,7 @@ from scipy import stats
 
 from medlearn.metrics.checks import check_cases, check_level, check_method
 from medlearn.metrics.estimate import Estimate, Interval
-from medlearn.metrics.intervals import estimate, from_table, logit_interval, without_interval
+from medlearn.metrics.intervals import NO_SPREAD, estimate, from_table, logit_interval, without_interval
 
 NUM_DRAWS = 2000
 HALVINGS = 10  # of the share of the gaps: found to one part in 1,000
@@ -50,7 +50,7 @@ def brier_statistic(cases):
     """Return the Brier score of checked cases with what its intervals need."""
     errors = (cases.values - cases.labels) ** 2
     table = np.column_stack([np.bincount(cases.units, errors), np.bincount(cases.units)])
-    return from_table(table, lambda sums: sums[..., 0] / sums[..., 1], pairs=cases.num_units)
+    return from_table(table, lambda sums: sums[..., 0] / sums[..., 1], cases, pairs=cases.num_units)
 
 
 def expected_calibration_error(
@@ -102,7 +102,7 @@ def expected_calibration_error(
     check_method(method, ("inversion", "logit", "percentile", "bca"))
     cases = check_cases(labels, probabilities, patients, kind="probabilities")
     table = gap_table(cases, num_bins)
-    statistic = calibration_statistic(table)
+    statistic = calibration_statistic(table, cases)
     if method != "inversion":
         return estimate(statistic, cases, level=level, method=method, seed=seed)
     level = check_level(level)
@@ -120,9 +120,9 @@ def gap_table(cases, num_bins):
     return np.column_stack([gaps.reshape(cases.num_units, num_bins), np.bincount(cases.units)])
 
 
-def calibration_statistic(table):
+def calibration_statistic(table, cases):
     """Return the expected calibration error of a table of gaps with what its intervals need."""
-    return from_table(table, _calibration_error, pairs=len(table))
+    return from_table(table, _calibration_error, cases, pairs=cases.num_units)
 
 
 def inversion_interval(table, statistic, *, level, seed):
@@ -146,13 +146,13 @@ def inversion_interval(table, statistic, *, level, seed):
     gaps = table[:, :-1].sum(axis=0) / cases
     pulls = (table[:, :-1] - gaps * table[:, -1:]) / cases * np.sqrt(num_units / (num_units - 1))
     error = np.sqrt(np.sum(statistic.influence**2))
-    if not error > 0:
+    if not error > NO_SPREAD:
         return logit_interval(statistic, level=level)
     size, axes = np.linalg.eigh(pulls.T @ pulls)
     noise = np.random.default_rng(seed).standard_normal((NUM_DRAWS, len(gaps)))
     noise = (noise * np.sqrt(np.maximum(size, 0))) @ axes.T  # (draws, bins)
     low = _smallest_share(gaps, noise, level) * statistic.value
-    half = float(stats.t.ppf((1 + level) / 2, num_units - 1)) * error
+    half = float(stats.t.ppf((1 + level) / 2, statistic.degrees)) * error
     return Interval(low, min(1.0, statistic.value + half)), "inversion"
 
 

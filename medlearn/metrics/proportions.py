@@ -6,7 +6,7 @@ from scipy import stats
 from medlearn.metrics.binomial import clopper_pearson_interval, exact_of_effective, wilson_interval, wilson_of_effective
 from medlearn.metrics.checks import check_cases, check_level, check_method
 from medlearn.metrics.estimate import Estimate, undefined
-from medlearn.metrics.intervals import bootstrap_interval, from_table, without_interval
+from medlearn.metrics.intervals import NO_SPREAD, bootstrap_interval, from_table, without_interval
 
 METHODS = ("wilson", "clopper_pearson", "percentile", "bca")
 
@@ -151,56 +151,52 @@ def proportion(cases, chosen, successes, *, level, method, seed, empty):
     reason = ""
     if cases.num_patients == 1:
         return without_interval(value, cases, level=level)
-    statistic = from_table(sums, _ratio, pairs=cases.num_units)
-    if method in ("wilson", "clopper_pearson") or not statistic.influence.any():  # all alike: nothing to resample
+    statistic = proportion_statistic(sums, cases)
+    if method in ("wilson", "clopper_pearson") or not np.abs(statistic.influence).max() > NO_SPREAD:
         method = method if method == "clopper_pearson" else "wilson"
-        interval, said = _binomial_interval(sums, level=level, method=method)
+        interval, said = _binomial_interval(sums, statistic, level=level, method=method)
     else:
         interval, said, reason = bootstrap_interval(statistic, cases.num_units, level=level, method=method, seed=seed)
     return Estimate(value, *interval, level, cases.num_patients, len(cases), said, reason)
 
 
-def _ratio(sums):
-    return sums[..., 0] / sums[..., 1]
-
-
-def _binomial_interval(sums, *, level, method):
-    """Return Wilson's or the exact interval for successes and cases of each unit, and its name."""
-    right, counts = sums.sum(axis=0)
-    if (sums[:, 1] == 1).all():
-        plain = {"wilson": wilson_interval, "clopper_pearson": clopper_pearson_interval}[method]
-        return plain(int(right), int(counts), level), method
-    n = effective_number(sums)
-    said = f"{method}, {counts:g} cases count as {n:.1f}"
-    if method == "clopper_pearson":
-        return exact_of_effective(right / counts, n, level), said
-    return wilson_of_effective(right / counts, n, stats.t.ppf((1 + level) / 2, len(sums) - 1)), said
-
-
-def effective_number(sums):
-    """Return how many independent cases would vary as much as these clustered ones.
-
-    The variance of the proportion is that of a ratio of two sums over patients. Where all cases are right, or all
-    wrong, it is 0: then each patient counts as one case.
+def proportion_statistic(sums, cases):
+    """Return the share of successes with what its intervals need.
 
     Parameters
     ----------
     sums : ndarray, shape (num_units, 2)
         Successes and cases of each unit.
+    cases : medlearn.metrics.checks.Cases
 
     Returns
     -------
-    float
-        Not more than the number of cases.
+    Statistic
+    """
+    return from_table(sums, lambda sums: sums[..., 0] / sums[..., 1], cases, pairs=cases.num_units)
+
+
+def _binomial_interval(sums, statistic, *, level, method):
+    """Return Wilson's or the exact interval for successes and cases of each unit, and its name."""
+    right, counts = sums.sum(axis=0)
+    if (sums[:, 1] == 1).all():
+        plain = {"wilson": wilson_interval, "clopper_pearson": clopper_pearson_interval}[method]
+        return plain(int(right), int(counts), level), method
+    n = effective_number(statistic)
+    said = f"{method}, {counts:g} cases count as {n:.1f}"
+    if method == "clopper_pearson":
+        return exact_of_effective(statistic.value, n, level), said
+    return wilson_of_effective(statistic.value, n, stats.t.ppf((1 + level) / 2, statistic.degrees)), said
+
+
+def effective_number(statistic):
+    """Return how many independent cases would vary as much as these clustered ones.
+
+    Where the share does not vary between patients (all right, or all wrong), each patient counts as one case.
 
     References
     ----------
     Rao and Scott (1992), A simple method for the analysis of clustered binary data, doi:10.2307/2532311.
     """
-    num_units, (right, counts) = len(sums), sums.sum(axis=0)
-    share = right / counts
-    residuals = sums[:, 0] - share * sums[:, 1]
-    variance = num_units / (num_units - 1) * np.sum(residuals**2) / counts**2
-    if right in (0, counts) or variance == 0:
-        return float(num_units)
-    return float(min(counts, share * (1 - share) / variance))
+    error = float(np.sqrt(np.sum(statistic.influence**2)))
+    return statistic.value * (1 - statistic.value) / error**2 if error > NO_SPREAD else float(statistic.pairs)

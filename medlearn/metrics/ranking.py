@@ -7,9 +7,11 @@ from medlearn.metrics import intervals
 from medlearn.metrics.checks import check_cases, check_level, check_method
 from medlearn.metrics.delong import place, wald_interval
 from medlearn.metrics.estimate import Estimate, undefined
-from medlearn.metrics.intervals import Statistic, estimate
+from medlearn.metrics.intervals import Statistic, degrees_of_freedom, estimate, jackknife_influence
 from medlearn.metrics.ranks import auc_of_weights, average_precision_influence, average_precision_of_weights, sort_cases
 from medlearn.metrics.summaries import one_label
+
+MOST_LEFT_OUT = 10_000_000
 
 
 def auc_score(labels, scores, *, patients=None, level=0.95, method="logit", seed=0):
@@ -51,16 +53,21 @@ def auc_score(labels, scores, *, patients=None, level=0.95, method="logit", seed
     level = check_level(level)
     if reason := one_label(cases.labels):
         return undefined(reason, level=level, num_patients=cases.num_patients, num_cases=len(cases))
+    if method == "delong" and cases.num_units > 1:
+        interval, said = wald_interval(place(cases), level=level)
+        value = float(sklearn_metrics.roc_auc_score(cases.labels, cases.values))
+        return Estimate(value, *interval, level, cases.num_patients, len(cases), said)
+    return estimate(auc_statistic(cases), cases, level=level, method=method.replace("delong", "logit"), seed=seed)
+
+
+def auc_statistic(cases):
+    """Return the AUC of checked cases of both classes with what its intervals need."""
     value = float(sklearn_metrics.roc_auc_score(cases.labels, cases.values))
     placed, ranked = place(cases), sort_cases(cases)
-    if method == "delong" and cases.num_units > 1:
-        interval, said = wald_interval(placed, level=level)
-        return Estimate(value, *interval, level, cases.num_patients, len(cases), said)
-    influence = placed.influence if np.isfinite(placed.influence).all() else np.zeros(cases.num_units)
-    statistic = Statistic(
-        value, lambda weights: auc_of_weights(ranked, weights), influence, placed.degrees, placed.pairs
+    influence = jackknife_influence(placed.left_out)
+    return Statistic(
+        value, lambda weights: auc_of_weights(ranked, weights), influence, degrees_of_freedom(cases), placed.pairs
     )
-    return estimate(statistic, cases, level=level, method="logit" if method == "delong" else method, seed=seed)
 
 
 def average_precision_score(labels, scores, *, patients=None, level=0.95, method="logit", seed=0):
@@ -83,15 +90,25 @@ def average_precision_score(labels, scores, *, patients=None, level=0.95, method
     level = check_level(level)
     if reason := one_label(cases.labels):
         return undefined(reason, level=level, num_patients=cases.num_patients, num_cases=len(cases))
+    return estimate(average_precision_statistic(cases), cases, level=level, method=method, seed=seed)
+
+
+def average_precision_statistic(cases):
+    """Return the average precision of checked cases of both classes with what its intervals need.
+
+    Each unit is left out in turn, where that is no more than ten million cases in all; else the derivative stands for
+    it, which is the same in the limit.
+    """
     value = float(sklearn_metrics.average_precision_score(cases.labels, cases.values))
     ranked, units = sort_cases(cases), cases.num_units
-    influence = average_precision_influence(ranked, units) * np.sqrt(units / max(1, units - 1))
-    carriers = len(np.unique(cases.units[cases.labels == 1]))
-    statistic = Statistic(
+    if units * len(cases) <= MOST_LEFT_OUT:
+        influence = jackknife_influence(average_precision_of_weights(ranked, 1 - np.eye(units, dtype=int)))
+    else:
+        influence = average_precision_influence(ranked, units) * np.sqrt(units / (units - 1))
+    return Statistic(
         value,
         lambda weights: average_precision_of_weights(ranked, weights),
         influence,
-        max(1.0, carriers - 1.0),
-        carriers,
+        degrees_of_freedom(cases),
+        pairs=len(np.unique(cases.units[cases.labels == 1])),
     )
-    return estimate(statistic, cases, level=level, method=method, seed=seed)

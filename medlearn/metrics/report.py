@@ -199,7 +199,7 @@ def _average(cases, numbers, function, reason, *, level, seed, method):
     ]
     table = np.column_stack(columns)  # (num_units, 3 * classes)
     carriers = int((table.sum(axis=1) > 0).sum())
-    statistic = from_table(table, function, pairs=carriers)
+    statistic = from_table(table, function, cases, pairs=carriers)
     if np.isnan(statistic.value):
         return undefined(reason, level=level, num_patients=cases.num_patients, num_cases=len(cases))
     return estimate(statistic, cases, level=level, seed=seed, method=method or "logit")

@@ -103,7 +103,7 @@ def _from_confusion(cases, function, carriers, *, level, method, seed, empty, lo
     if empty:
         return undefined(empty, level=level, num_patients=cases.num_patients, num_cases=len(cases))
     pairs = len(np.unique(cases.units[carriers]))
-    statistic = from_table(confusion_table(cases), function, pairs=pairs, lowest=lowest)
+    statistic = from_table(confusion_table(cases), function, cases, pairs=pairs, lowest=lowest)
     return estimate(statistic, cases, level=level, method=method, seed=seed)
 
 

@@ -61,7 +61,7 @@ def test_models_that_order_alike_do_not_differ():
 
 def test_a_difference_without_spread_has_no_test():
     got = compare_auc([0, 0, 0, 1, 1, 1], [1, 2, 3, 4, 5, 6], [6, 5, 4, 3, 2, 1])
-    assert got.difference.value == 1 and np.isnan(got.p_value) and "no spread" in str(got)
+    assert got.difference.value == 1 and np.isnan(got.p_value) and "spread of the difference cannot" in str(got)
 
 
 def test_one_class_or_patient_is_undefined():
