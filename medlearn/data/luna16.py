@@ -135,9 +135,9 @@ def load_luna16_crops():
     """Load 6,484 real crops of chest CT around LUNA16 candidates, 1,100 of them nodules.
 
     The files hold 0 to 255 for HU -1000 to 400, rounded and JPEG-compressed: a step is 5.5 HU, values outside are cut
-    off, and fine detail has suffered. Five candidates that are no nodule were drawn for each nodule or so, from
-    hundreds: **the share of nodules is not that of a screening programme**. A nodule may have several candidates, so two
-    crops can show the same one. The pixel size differs from scan to scan and is not given.
+    off, and fine detail has suffered. About five candidates that are no nodule were drawn for each nodule, from
+    hundreds: **the share of nodules is not that of a screening programme**. A nodule may have several candidates, so
+    two crops can show the same one. The pixel size differs from scan to scan and is not given.
 
     One crop (row 393762, air and the edge of the table) lacks its last 3 of 50 rows, as it lies at the lower border of
     its slice. They are filled with -1000 HU.
