@@ -414,7 +414,8 @@ assert reddi(amsgrad=False) > 0.99 and reddi(amsgrad=True) < -0.9
 # With Adam the two differ. Put $g+\lambda w$ into Adam, and $\lambda w$ is divided by $\sqrt{\hat v}$ with the rest.
 # A weight whose gradients have the size $s$ then decays by about $\eta\lambda/s$ per step: **the larger its
 # gradients, the less it decays.** [AdamW](glossary:adamw)
-# ([Loshchilov and Hutter 2019](https://doi.org/10.48550/arXiv.1711.05101)) takes the decay past the division:
+# ([Loshchilov and Hutter 2019](https://doi.org/10.48550/arXiv.1711.05101)) takes the decay past the division. (In the
+# paper, $\lambda$ is not multiplied by $\eta$; both libraries do multiply, and so do you.)
 #
 # $$w\leftarrow w-\eta\left(\frac{\hat m}{\sqrt{\hat v}+\varepsilon}+\lambda w\right).$$
 #
@@ -479,8 +480,8 @@ plots.picture(
 )
 
 # %% [markdown]
-# Under L2 the rates of decay follow $\eta\lambda/s$: the noisy weights hardly decay, although they would need it
-# most. Under AdamW they decay alike. Which of the two does a library run when you write `weight_decay=0.01`?
+# Under L2 the rates of decay follow $\eta\lambda/s$: the noisy weights hardly decay. Under AdamW they decay alike.
+# Which of the two does a library run when you write `weight_decay=0.01`?
 
 # %%
 decay = 2**-6
@@ -556,13 +557,14 @@ for one_rate in (0.003, 0.1):
     assert best == {0.003: "momentum", 0.1: "RMSProp"}[one_rate]
 
 # %% [markdown]
-# The rate that somebody picked for all decided the race. This is how many published comparisons came out.
+# The rate that somebody picked for all decided the race. Published comparisons can come out like this.
 # [Choi et al. 2019](https://doi.org/10.48550/arXiv.1910.05446) show that the ranking of optimizers follows the tuning
 # protocol, and that a method which contains another as a special case (Adam with a huge $\varepsilon$ is momentum)
-# never loses if all of it is tuned. [Schmidt, Schneider and Hennig 2021](https://doi.org/10.48550/arXiv.2007.01547)
-# ran fifteen methods: trying several optimizers with default settings was about as good as tuning one of them, and
-# none won everywhere. A fair comparison states the grid, the budget, the number of seeds and what was chosen on which
-# data, and gives each method the same. You do that at the end.
+# never lost in their experiments once all of it was tuned.
+# [Schmidt, Schneider and Hennig 2021](https://doi.org/10.48550/arXiv.2007.01547) ran fifteen methods: trying several
+# optimizers with default settings was about as good as tuning one of them, and none won everywhere. A fair comparison
+# states the grid, the budget, the number of seeds and what was chosen on which data, and gives each method the same.
+# You do that at the end.
 
 # %% [markdown]
 # ## The rate over time
@@ -1055,13 +1057,13 @@ assert abs(256 * in_torch.var() - 1 / 3) < 0.02 and abs(256 * in_keras.var() - 1
 
 # %% [markdown]
 # Keras takes Glorot's, PyTorch a third of that. Neither is He's, so for many ReLU layers in a row you set it
-# yourself. Networks of two or three layers, as below, do not mind. Normalisation layers and skip connections, which
-# you meet in later lessons, make deep networks far less touchy.
+# yourself. The networks of two and three layers below do learn from these defaults. Normalisation layers and skip
+# connections, which you meet in later lessons, make deep networks far less touchy.
 
 # %% [markdown]
 # ## Real patients
 # Now the question of the beginning: which optimizer should you take? Three candidates, SGD with momentum, Adam and
-# AdamW, on real patients, with a protocol that is written down **before** the first run:
+# AdamW, on real patients, with a protocol that treats them alike:
 #
 # - the same network, the same number of steps, the same batches of 64, half a cosine as schedule;
 # - the same 7 learning rates from 0.001 to 1; the one with the lowest **validation** loss is taken, with seed 0;
