@@ -23,13 +23,30 @@ NOW = {"color": COLOURS["vermillion"], "marker": "o", "markersize": 10, "linesty
 
 @dataclass(frozen=True)
 class _Curve:
-    """Sensitivity and false positive rate at ascending thresholds, and whether they jump between them."""
+    """Sensitivity and false positive rate at ascending thresholds, and whether they jump between them.
+
+    A step is that of the slider: about a hundredth of the scores' range.
+    """
 
     thresholds: np.ndarray
     sensitivity: np.ndarray
     false_positive_rate: np.ndarray
     source: str
     stepwise: bool
+    step: float
+
+    def written(self, threshold):
+        """Return a threshold with as many digits as tell two steps apart."""
+        return f"{threshold:.{self.digits}f}"
+
+    @property
+    def digits(self):
+        return max(2, -int(np.floor(np.log10(self.step))))
+
+    def snapped(self, threshold):
+        """Return the score that differs from the threshold by rounding only: a slider adds up its steps."""
+        nearest = self.thresholds[np.argmin(np.abs(self.thresholds - threshold))]
+        return float(nearest) if abs(nearest - threshold) < 1e-6 * self.step else threshold
 
 
 def draw_thresholds(labels=None, scores=None, *, threshold=1.0, prevalence=0.05, cost_ratio=10):
@@ -65,6 +82,7 @@ def draw_thresholds(labels=None, scores=None, *, threshold=1.0, prevalence=0.05,
     """
     _check_range(threshold, prevalence, cost_ratio)
     curve = _curve(labels, scores)
+    threshold = curve.snapped(threshold)
     sensitivity, false_positive_rate = _rates(threshold, labels, scores)
     tp, fn = (PEOPLE * prevalence * share for share in (sensitivity, 1 - sensitivity))
     fp, tn = (PEOPLE * (1 - prevalence) * share for share in (false_positive_rate, 1 - false_positive_rate))
@@ -74,13 +92,15 @@ def draw_thresholds(labels=None, scores=None, *, threshold=1.0, prevalence=0.05,
     _draw_precision(recall, curve, prevalence, sensitivity, tp / (tp + fp) if tp + fp else np.nan)
     _draw_table(table, [[tp, fn], [fp, tn]])
     cheapest = _draw_cost(cost, curve, prevalence, cost_ratio, threshold, fp + cost_ratio * fn)
-    figure.suptitle(f"{curve.source}; threshold {threshold:.2f}, prevalence {100 * prevalence:g} %")
+    figure.suptitle(f"{curve.source}; threshold {curve.written(threshold)}, prevalence {100 * prevalence:g} %")
     predictive = f"{100 * tp / (tp + fp):.1f} %" if tp + fp else "undefined (nobody is positive)"
     alt = (
-        f"{curve.source} at threshold {threshold:.2f}. Of {PEOPLE:,} people with prevalence {100 * prevalence:g} %:"
+        f"{curve.source} at threshold {curve.written(threshold)}. Of {PEOPLE:,} people with prevalence"
+        f" {100 * prevalence:g} %:"
         f" {tp:.0f} true positives, {fn:.0f} missed, {fp:.0f} false alarms, {tn:.0f} true negatives. Sensitivity"
         f" {100 * sensitivity:.1f} %, specificity {100 * (1 - false_positive_rate):.1f} %, positive predictive value"
-        f" {predictive}. Cost {fp + cost_ratio * fn:.0f} false alarms; the cheapest threshold, {cheapest[0]:.2f},"
+        f" {predictive}. Cost {fp + cost_ratio * fn:.0f} false alarms; the cheapest threshold,"
+        f" {curve.written(cheapest[0])},"
         f" costs {cheapest[1]:.0f}."
     )
     return Picture(figure, alt)
@@ -108,10 +128,10 @@ def explore_thresholds(labels=None, scores=None):
     >>> list(explore_thresholds().values)
     ['threshold', 'prevalence', 'cost_ratio']
     """
-    low, high = _curve(labels, scores).thresholds[[0, -1]]
-    step = 0.1 if scores is None else float(f"{(high - low) / 100:.0e}")
-    low, high = np.floor(low / step) * step, np.ceil(high / step) * step
-    slider = {"min": low, "max": high, "step": step, "readout_format": ".2f"}
+    curve = _curve(labels, scores)
+    step = curve.step
+    low, high = np.floor(curve.thresholds[0] / step) * step, np.ceil(curve.thresholds[-1] / step) * step
+    slider = {"min": low, "max": high, "step": step, "readout_format": f".{curve.digits}f"}
     shares = [(f"{100 * share:g} %", share) for share in PREVALENCES]
     return explore(
         partial(draw_thresholds, labels, scores),
@@ -133,14 +153,22 @@ def _check_range(threshold, prevalence, cost_ratio):
 def _curve(labels, scores):
     if labels is None and scores is None:
         thresholds = np.round(np.arange(-40, 56) / 10, 1)  # 4 standard deviations beyond either mean
-        return _Curve(thresholds, *_rates(thresholds, None, None), "Simulated scores", False)
+        return _Curve(thresholds, *_rates(thresholds, None, None), "Simulated scores", False, 0.1)
     labels, scores = _checked(labels, scores)
     distinct = np.unique(scores)
-    step = np.ptp(distinct) / 100 or 1.0
+    step = _step(distinct)
     thresholds = np.append(distinct, distinct[-1] + step)  # at the last one nobody is called
     ill = int(np.sum(labels == 1))
     source = f"{ill} ill and {len(labels) - ill} healthy patients"
-    return _Curve(thresholds, *_rates(thresholds, labels, scores), source, True)
+    return _Curve(thresholds, *_rates(thresholds, labels, scores), source, True, step)
+
+
+def _step(distinct):
+    """Return 1 for whole numbers such as ratings, else a round hundredth of the range."""
+    span = float(np.ptp(distinct))
+    if span == 0 or (span <= 100 and np.array_equal(distinct, np.round(distinct))):
+        return 1.0
+    return float(f"{span / 100:.0e}")
 
 
 def _rates(thresholds, labels, scores):
@@ -219,7 +247,7 @@ def _draw_cost(axes, curve, prevalence, cost_ratio, threshold, now):
     axes.plot(curve.thresholds, costs, label="all thresholds", **style)
     axes.plot(
         curve.thresholds[best], costs[best], color=COLOURS["green"], marker="D", markersize=9, linestyle="none",
-        label=f"cheapest: {curve.thresholds[best]:.2f}",
+        label=f"cheapest: {curve.written(curve.thresholds[best])}",
     )  # fmt: skip
     axes.plot([threshold], [now], label="now", **NOW)
     axes.set(xlabel="threshold (score)", ylabel=f"cost for {PEOPLE:,} people (false alarms)")

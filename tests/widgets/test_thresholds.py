@@ -93,6 +93,34 @@ def test_draw_line_of_equal_cost_touches_the_curve_at_the_cheapest_threshold():
     assert (y - y0 - equal.get_slope() * (x - x0)).max() < 1e-9
 
 
+def test_draw_takes_a_threshold_that_differs_by_rounding_for_the_score_itself():
+    # 0.1 + 0.2 is 0.30000000000000004: the two patients with 0.3 are called all the same
+    labels, scores = [1, 0, 1, 0], [0.3, 0.3, 0.9, 0.1]
+    table = draw_thresholds(labels, scores, threshold=0.1 + 0.2, prevalence=0.5).figure.axes[2]
+    assert drawn_counts(table) == [5000, 0, 2500, 2500]
+
+
+def test_draw_writes_thresholds_with_enough_digits():
+    shown = draw_thresholds([1, 0, 0], [9e-4, 1e-4, 2e-4], threshold=2e-4)
+    assert "at threshold 0.000200." in shown.alt  # steps of (9e-4 - 1e-4) / 100 = 8e-6: six digits
+    assert "cheapest: 0.000900" in [each.get_label() for each in shown.figure.axes[3].lines]
+
+
+def test_explorer_steps_from_rating_to_rating():
+    slider = explore_thresholds([1, 1, 0, 0, 0], [5, 3, 3, 2, 1]).controls["threshold"]
+    assert (slider.min, slider.max, slider.step, slider.value) == (1, 6, 1, 3)  # at 6 nobody is called
+
+
+def test_explorer_of_one_score_for_all_calls_everybody_or_nobody():
+    explorer = explore_thresholds([1, 0, 0], [0.3, 0.3, 0.3])
+    slider = explorer.controls["threshold"]
+    found = []
+    for threshold in (slider.min, slider.max):
+        explorer.update(threshold=threshold, prevalence=0.1, cost_ratio=10)
+        found.append(explorer.picture.alt.split(": ", 1)[1].split(" true")[0])
+    assert found == ["1000", "0"]
+
+
 def test_draw_says_undefined_where_nobody_is_positive():
     shown = draw_thresholds(LABELS, SCORES, threshold=99.0)
     assert "positive predictive value undefined (nobody is positive)" in shown.alt
