@@ -36,6 +36,14 @@ def _calls(rng):
             "FP and FN are swapped. A false positive is called ill (prediction 1) and is healthy (label 0).",
         ),
         (
+            _reordered(0, 1, 3, 2),
+            "TN and FN are swapped: FN comes third, TN last.",
+        ),
+        (
+            lambda labels, predictions: np.reshape(_reordered(3, 1, 2, 0)(labels, predictions), (2, 2)),
+            "That is scikit-learn's table. Take the four counts out of it, in the order TP, FP, FN, TN.",
+        ),
+        (
             lambda labels, predictions: tuple(count / len(labels) for count in _counts(labels, predictions == 1)),
             "Those are shares of all people. Return the counts: do not divide.",
         ),
@@ -87,15 +95,16 @@ def _cheapest_with(*, cost=None, call=np.greater_equal, candidates=None, last=Fa
 
 
 def _priced_patients(rng):
-    """Return labels, rough probabilities and both prices; the third has equal costs, the last calls nobody."""
+    """Return labels, rough probabilities and both prices; the third has ties, the fourth calls nobody, the last all."""
     chance = rng.beta(1, 2, size=40)
     labels = (rng.random(40) < chance).astype(int)
     rounded = np.round(np.clip(chance + rng.normal(0, 0.1, 40), 0.01, 0.99), 2)
     return [
         (labels, rounded, 1.0, 8.0),
         (labels, rounded, 3.0, 1.0),
-        (np.array([0, 0, 1, 0, 1, 0]), np.array([0.1, 0.2, 0.3, 0.4, 0.6, 0.6]), 2.0, 2.0),
+        (np.array([1, 0, 1, 0, 0, 0]), np.array([0.6, 0.2, 0.3, 0.4, 0.1, 0.6]), 2.0, 2.0),
         (np.array([1, 0, 0, 1, 0, 0]), np.array([0.2, 0.9, 0.5, 0.6, 0.7, 0.3]), 5.0, 1.0),
+        (np.array([1, 0, 1, 0, 1]), np.array([0.5, 0.4, 0.3, 0.7, 0.9]), 1.0, 20.0),
     ]
 
 
@@ -115,6 +124,19 @@ def _priced_patients(rng):
         (
             _cheapest_with(candidates=np.unique),
             "One candidate is missing: np.inf, where nobody is called ill. With dear false alarms it can be cheapest.",
+        ),
+        (
+            _cheapest_with(candidates=lambda p: np.append(p, np.inf)),
+            "The candidates stand in the order of the file, so of equally cheap ones the first patient's won. Sort"
+            " them: np.unique does.",
+        ),
+        (
+            _cheapest_with(candidates=lambda p: np.concatenate([[0], np.unique(p), [np.inf]])),
+            "0 is not a candidate. The lowest probability as threshold calls everybody too.",
+        ),
+        (
+            _cheapest_with(candidates=lambda p: np.append(np.unique(p), 1.0)),
+            "The last candidate is 1. Asked for is np.inf: a patient with probability 1 would be called at 1.",
         ),
         (
             _cheapest_with(cost=lambda fp, fn, a, b, labels: fp + fn),
@@ -156,11 +178,11 @@ def cheapest_threshold(labels, probabilities, cost_fp, cost_fn):
 
 
 def _tied_scores(rng):
-    """Return labels with unequal classes, and scores with ties within and across them; negative ones too."""
+    """Return labels with unequal classes, and scores with ties within and across them; the last rank wrongly."""
     labels = np.array([1, 0, 1, 1, 0, 0, 0, 1])
     scores = np.array([0.9, 0.8, 0.8, 0.6, 0.6, 0.6, 0.3, 0.1])
     many = (rng.random(50) < 0.3).astype(int)
-    return [(labels, scores), (many, np.round(rng.normal(size=50) + many, 1)), (1 - many, rng.normal(size=50))]
+    return [(labels, scores), (many, np.round(rng.normal(size=50) + many, 1)), (many, rng.normal(size=50) - 2 * many)]
 
 
 def _walk(labels, scores, *, one_by_one=False, call=np.greater_equal):
@@ -244,6 +266,10 @@ def _differences(labels, scores):
         (
             lambda labels, scores: 1 - np.mean(np.heaviside(_differences(labels, scores), 0.5)),
             "That is 1 - AUC: you counted the pairs in which the healthy one has the higher score.",
+        ),
+        (
+            lambda labels, scores: 0.5 + abs(0.5 - np.mean(np.heaviside(_differences(labels, scores), 0.5))),
+            "You took max(AUC, 1 - AUC). Scores that are the wrong way round have an AUC below 0.5: let it show.",
         ),
         (
             lambda labels, scores: np.sum(np.heaviside(_differences(labels, scores), 0.5)) / len(labels) ** 2,
@@ -397,14 +423,25 @@ def _confidence_error(labels, probabilities, num_bins):
 
 
 def _forecasts(rng):
-    """Return overconfident, shifted and few forecasts; bins hold unequal numbers, and one forecast is exactly 1."""
+    """Return overconfident, shifted and few forecasts in unequal bins; in the last, forecasts on the edges and 1."""
     chance = rng.beta(0.7, 1.5, size=200)
     labels = (rng.random(200) < chance).astype(int)
     return [
         (labels, chance**2, 10),
         (labels, np.append(np.sqrt(chance[:-1]), 1.0), 7),
         (labels[:15], chance[:15], 4),
+        (np.array([0, 1, 1, 0, 1, 0, 1, 0]), np.array([0.25, 0.125, 0.5, 0.375, 0.75, 0.625, 0.875, 1.0]), 4),
     ]
+
+
+def _binned_error(place):
+    """Return a mistaken error whose patients are put into other bins by ``place(probabilities, num_bins)``."""
+
+    def mistaken(labels, probabilities, num_bins):
+        bins = place(probabilities, num_bins)
+        return sum(abs(np.sum((probabilities - labels)[bins == b])) for b in np.unique(bins)) / len(labels)
+
+    return mistaken
 
 
 @exercise(
@@ -424,6 +461,22 @@ def _forecasts(rng):
         (
             lambda labels, probabilities, num_bins: np.mean(probabilities) - np.mean(labels),
             "The absolute value is missing: take it in each bin, then add.",
+        ),
+        (
+            _binned_error(lambda p, num_bins: (p * num_bins).astype(int)),
+            "A probability of exactly 1 got a bin of its own. It belongs to the last bin.",
+        ),
+        (
+            _binned_error(lambda p, num_bins: np.ceil(p * num_bins)),
+            "A probability on the edge of two bins belongs to the upper one: b / num_bins <= p.",
+        ),
+        (
+            _binned_error(lambda p, num_bins: np.round(p * num_bins)),
+            "Rounding puts the edges in the middle of the bins. Cut: (probabilities * num_bins).astype(int).",
+        ),
+        (
+            _binned_error(lambda p, num_bins: np.argsort(np.argsort(p)) * num_bins // len(p)),
+            "Your bins hold equal numbers of patients. Asked for are bins of equal width.",
         ),
         (
             _centre_error,
