@@ -141,18 +141,27 @@ def check_patients(patients, num_cases):
         return np.arange(num_cases), None
     if isinstance(patients, str):
         raise ValueError(f"patients must be a sequence, one for each case, got the text {patients!r}.")
-    # A list becomes an array of objects: as an array of texts, None and 7 would become names.
-    names = as_vector(np.array(patients, dtype=object) if isinstance(patients, list | tuple) else patients, "patients")
+    names = check_names(patients, "patients")
     if len(names) != num_cases:
         raise ValueError(f"lengths differ: {len(names)} patients for {num_cases} cases. Each case needs its patient.")
-    names = names.tolist()
-    missing = [position for position, name in enumerate(names) if name is None or name != name or name == ""]
-    if missing:
-        raise ValueError(
-            f"the patient of {len(missing)} of {num_cases} cases is missing, the first at position {missing[0]}. A case"
-            " without a patient cannot be resampled with the others of that patient."
-        )
-    if len({isinstance(name, str) for name in names}) > 1:
-        raise ValueError("patients mix texts and numbers, so 7 and '7' would be two patients. Make them all texts.")
     distinct, units = np.unique(np.asarray(names), return_inverse=True)
     return units, len(distinct)
+
+
+def check_names(values, name):
+    """Return patients or classes as a list of numbers or of texts, none missing."""
+    # A list becomes an array of objects: as an array of texts, None and 7 would become names.
+    names = as_vector(np.array(values, dtype=object) if isinstance(values, list | tuple) else values, name).tolist()
+    missing = [at for at, value in enumerate(names) if _is_missing(value) or value == ""]
+    if missing:
+        raise ValueError(
+            f"{name} miss an entry in {len(missing)} of {len(names)} cases, the first at position {missing[0]}."
+            " Find out whose it is before you go on."
+        )
+    if len({isinstance(value, str) for value in names}) > 1:
+        raise ValueError(f"{name} mix texts and numbers, so 7 and '7' would be two {name}. Make them all texts.")
+    return names
+
+
+def _is_missing(value):
+    return not isinstance(value, str) and str(value) in ("None", "nan", "NaT", "<NA>")

@@ -5,7 +5,7 @@ from html import escape
 
 import numpy as np
 
-from medlearn.metrics.checks import Cases, as_vector, check_lengths, check_level, check_patients
+from medlearn.metrics.checks import Cases, check_lengths, check_level, check_names, check_patients
 from medlearn.metrics.estimate import Estimate, undefined
 from medlearn.metrics.intervals import estimate, from_table
 from medlearn.metrics.proportions import proportion
@@ -143,16 +143,16 @@ def classification_report(labels, predictions, *, patients=None, class_names=Non
 
 def _check_classes(labels, predictions, class_names):
     """Return the names of the classes, and labels and predictions as class indices."""
-    labels, predictions = as_vector(labels, "labels"), as_vector(predictions, "predictions")
+    labels, predictions = check_names(labels, "labels"), check_names(predictions, "predictions")
     check_lengths(labels=labels, predictions=predictions)
-    found = np.array([*labels.tolist(), *predictions.tolist()])
-    if found.dtype.kind == "O" or (found.dtype.kind == "f" and not np.array_equal(found, np.round(found))):
+    found = np.array(check_names([*labels, *predictions], "classes"))
+    if found.dtype.kind not in "biuU" and not (found.dtype.kind == "f" and np.array_equal(found, np.round(found))):
         raise ValueError(
-            "labels and predictions must be whole numbers or texts, none missing, got"
-            f" {', '.join(map(repr, [*labels[:3], *predictions[:3]]))}. Choose a class first: scores.argmax(axis=1)."
+            f"labels and predictions must be whole numbers or texts, got {', '.join(map(str, found[:3]))} ..."
+            " Choose a class first: scores.argmax(axis=1)."
         )
     classes, index = np.unique(found, return_inverse=True)
-    if class_names is not None and found.dtype.kind in "bif":
+    if class_names is not None and found.dtype.kind in "biuf":
         classes, index = np.arange(len(class_names)), found.astype(int)
         if index.min() < 0 or index.max() >= len(class_names):
             raise ValueError(

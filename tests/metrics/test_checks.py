@@ -135,11 +135,12 @@ def test_infinite_scores_are_refused(score):
     ("patients", "message"),
     [
         ("aabbcc", "patients must be a sequence"),
-        ([1, 1, 2, 2, None, 3], "missing, the first at position 4"),
-        ([1.0, 1.0, 2.0, 2.0, float("nan"), 3.0], "missing, the first at position 4"),
-        (["a", "a", "b", "", "c", "c"], "missing, the first at position 3"),
-        (["a", "a", "b", float("nan"), "c", "c"], "missing, the first at position 3"),
+        ([1, 1, 2, 2, None, 3], "patients miss an entry in 1 of 6 cases, the first at position 4"),
+        ([1.0, 1.0, 2.0, 2.0, float("nan"), 3.0], "miss an entry in 1 of 6 cases, the first at position 4"),
+        (["a", "a", "b", "", "c", "c"], "miss an entry in 1 of 6 cases, the first at position 3"),
+        (["a", "a", "b", float("nan"), "c", "c"], "miss an entry in 1 of 6 cases, the first at position 3"),
         ([7, "7", 8, 8, 9, 9], "patients mix texts and numbers"),
+        (pd.array([1, 1, None, 2, 2, 3], dtype="Int64"), "miss an entry in 1 of 6 cases, the first at position 2"),
         (np.array([[1, 1], [2, 2], [3, 3]]), "patients must have one dimension"),
     ],
 )

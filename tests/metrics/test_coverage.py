@@ -1,4 +1,4 @@
-"""A short coverage study: intervals over patients hold the truth, those over images do not. The long one is a benchmark."""
+"""A short coverage study: intervals over patients hold the truth, those over images do not. Benchmarks has more."""
 
 import numpy as np
 import pytest

@@ -109,10 +109,12 @@ def test_bad_input_is_refused():
         classification_report([0, 1], [0, 1, 1])
     with pytest.raises(ValueError, match="no cases"):
         classification_report([], [])
-    with pytest.raises(ValueError, match="whole numbers or texts, none missing"):
+    with pytest.raises(ValueError, match=r"must be whole numbers or texts, got 0\.0, 1\.0, 0\.2"):
         classification_report([0, 1], [0.2, 0.9])
-    with pytest.raises(ValueError, match="whole numbers or texts, none missing"):
-        classification_report([0, None], [0, 1])
+    with pytest.raises(ValueError, match="labels miss an entry in 1 of 2 cases, the first at position 1"):
+        classification_report(["a", float("nan")], ["a", "b"])
+    with pytest.raises(ValueError, match="classes mix texts and numbers"):
+        classification_report([0, 1], ["0", "1"])
     with pytest.raises(ValueError, match="2 class names for classes 0 to 2"):
         classification_report([0, 1], [0, 2], class_names=["a", "b"])
     with pytest.raises(ValueError, match="1 class names for 2 classes: a, b"):
