@@ -7,7 +7,7 @@ import numpy as np
 from scipy import stats
 
 from medlearn.metrics.checks import check_cases, check_lengths, check_level, check_scores
-from medlearn.metrics.delong import place
+from medlearn.metrics.delong import auc_without_each, place
 from medlearn.metrics.estimate import Estimate, undefined
 from medlearn.metrics.intervals import NO_SPREAD, degrees_of_freedom, jackknife_influence
 from medlearn.metrics.ranking import auc_score
@@ -99,7 +99,8 @@ def _compared(a, b, cases, others):
     if cases.num_units == len(cases):
         influence, said, distribution = placed.influence - other.influence, "delong", stats.norm()
     else:
-        influence, said = jackknife_influence(placed.left_out - other.left_out), "jackknife over patients"
+        without = auc_without_each(cases, placed) - auc_without_each(others, other)
+        influence, said = jackknife_influence(without), "jackknife over patients"
         distribution = stats.t(degrees_of_freedom(cases))
     value, error, size = a.value - b.value, float(np.sqrt(np.sum(influence**2))), (a.level, a.num_patients, a.num_cases)
     if not error > NO_SPREAD:

@@ -20,15 +20,16 @@ class Placements:
     influence : ndarray, shape (num_units,)
         The variance of the AUC is the sum of the squares; the covariance of two AUCs on the same cases that of the
         products.
-    left_out : ndarray, shape (num_units,)
-        The AUC without each unit; NaN where a unit has all cases of a class.
+    of_positives, of_negatives : ndarray
+        The placement of each positive, and of each negative.
     pairs : int
         Pairs of a positive and a negative that share no unit: the independent comparisons at hand.
     """
 
     auc: float
     influence: np.ndarray
-    left_out: np.ndarray
+    of_positives: np.ndarray
+    of_negatives: np.ndarray
     pairs: int
 
 
@@ -109,7 +110,7 @@ def place(cases):
     # The products of the two scaled sums are the covariance within patients that have both classes.
     influence = up * _inflation(num_up) + down * _inflation(num_down)
     pairs = max(1, min(num_up, num_down, cases.num_units // 2))
-    return Placements(auc, influence, _left_out(cases, of_positives, of_negatives), pairs)
+    return Placements(auc, influence, of_positives, of_negatives, pairs)
 
 
 def _placements(positive, negative):
@@ -129,9 +130,12 @@ def _inflation(num_units):
     return np.sqrt(num_units / (num_units - 1)) if num_units > 1 else np.nan
 
 
-def _left_out(cases, of_positives, of_negatives):
-    """Return the AUC without each unit: all pairs in order, less those of the unit, over the pairs that remain."""
-    positive = cases.labels == 1
+def auc_without_each(cases, placed):
+    """Return the AUC without each unit, in O(n log n); NaN where a unit has all cases of a class.
+
+    All pairs in order, less those that the unit has a part in, over the pairs that remain.
+    """
+    positive, of_positives, of_negatives = cases.labels == 1, placed.of_positives, placed.of_negatives
     num_positive = np.bincount(cases.units[positive], minlength=cases.num_units)
     num_negative = np.bincount(cases.units[~positive], minlength=cases.num_units)
     wins = np.bincount(cases.units[positive], of_positives, cases.num_units) * len(of_negatives)

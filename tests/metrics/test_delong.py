@@ -1,5 +1,7 @@
 """DeLong's interval: published examples, the definition pair by pair, and the cases where the variance is 0."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -138,6 +140,19 @@ def test_a_hundred_thousand_pairs_by_a_hundred_thousand_do_not_overflow():
     got = auc_score(labels, rng.standard_normal(200_000) + labels, method="delong")
     assert got.low < 0.76025 < got.high  # the normal distribution function at 1 / sqrt(2)
     assert 0.0039 < got.high - got.low < 0.0043
+
+
+def test_memory_grows_with_the_cases_not_with_the_pairs():
+    peaks = []
+    for size in (50_000, 100_000):
+        labels = np.arange(size) % 3 == 0
+        scores = np.random.default_rng(0).standard_normal(size)
+        tracemalloc.start()
+        auc_score(labels, scores, patients=np.arange(size) // 4)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    # All pairs would be 4 * 2.2 billion; a few arrays of 100,000 numbers are some 30 MB.
+    assert peaks[1] < 2.3 * peaks[0] and peaks[1] < 60e6
 
 
 @untimed

@@ -6,7 +6,7 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 
 from medlearn.metrics import ranking
 from medlearn.metrics.checks import check_cases
-from medlearn.metrics.delong import place
+from medlearn.metrics.delong import auc_without_each, place
 from medlearn.metrics.intervals import degrees_of_freedom, jackknife_influence
 from medlearn.metrics.ranking import average_precision_statistic
 
@@ -23,12 +23,12 @@ def left_out(score):
 
 
 def test_auc_without_each_patient():
-    assert place(CASES).left_out == pytest.approx(left_out(roc_auc_score), abs=1e-12)
+    assert auc_without_each(CASES, place(CASES)) == pytest.approx(left_out(roc_auc_score), abs=1e-12)
 
 
 def test_auc_without_the_only_positive_patient_is_undefined():
     cases = check_cases([1, 1, 0, 0, 0], [3, 2, 1, 2, 0], ["a", "a", "b", "c", "c"], kind="scores")
-    without = place(cases).left_out
+    without = auc_without_each(cases, place(cases))
     # Without b: 3 beats 2 and 0, 2 ties with 2 and beats 0: 3.5 of 4. Without c: both beat 1.
     assert np.isnan(without[0]) and without[1:].tolist() == [0.875, 1.0]
 
