@@ -597,7 +597,7 @@ left.set(xlabel="false positive rate", ylabel="sensitivity", title="ROC")
 right.set(xlabel="recall (sensitivity)", ylabel="precision (PPV)", ylim=(0, 1.02))
 right.set_title("Precision-recall (dotted: baseline)")
 left.legend(loc="lower right")
-right.legend(loc="upper right", bbox_to_anchor=(1, 0.9))
+right.legend(loc="upper right", bbox_to_anchor=(1, 0.48))
 plots.picture(
     figure,
     alt="Left: the ROC curves of the same simulated test at prevalence 50 % and 0.5 % lie on each other. Right: the "
@@ -1180,8 +1180,8 @@ if have_crops:
     axes[0].legend(loc="upper left")
     plots.picture(
         figure,
-        alt="Reliability diagrams on the test rows. Balanced: far below the diagonal. Shifted: near the diagonal. "
-        "Shifted with a temperature: hardly different.",
+        alt="Reliability diagrams on the test rows. Balanced: far below the diagonal. Shifted: near the diagonal up to "
+        "0.5, mostly below it above, with wide intervals. Shifted with a temperature: hardly different.",
     ).show()
     certain = np.argsort(z_test)
     nodules, others = certain[parts[2].labels[certain] == 1], certain[parts[2].labels[certain] == 0]
@@ -1201,7 +1201,7 @@ if have_crops:
 # no calibration changes that; a better model may (lesson 06).
 #
 # The balanced model overstates by far; the shift, computed from the training labels alone, mends most of it, and
-# changes no pair. But look at what the prevalence in this file is: somebody drew about five other candidates for each
+# changes no pair. (Not all: look at the few crops above 0.5.) But look at what the prevalence in this file is: somebody drew about five other candidates for each
 # nodule. In LUNA16's own list of 551,065 candidates 1,351 are labelled nodules.
 #
 # **Predict:** the same model on that whole list: which share of its marks would be nodules?

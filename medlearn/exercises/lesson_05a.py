@@ -281,7 +281,7 @@ def _differences(labels, scores):
         ),
         (
             lambda labels, scores: np.mean(np.heaviside(_differences(labels, (scores >= 0.5) * 1.0), 0.5)),
-            "You cut the scores at 0.5 first, and nearly all pairs are ties now. Compare the scores themselves.",
+            "You cut the scores at 0.5 first, and far more pairs are ties now. Compare the scores themselves.",
         ),
     ],
     hints=[
