@@ -53,6 +53,10 @@ def _bowls(rng):
             lambda A, b, w, learning_rate: -learning_rate * (A @ w - b),
             "That is the step alone. Add it to the place where you stand: return the new w.",
         ),
+        (
+            lambda A, b, w, learning_rate: w - learning_rate * (A * w - b),
+            "A * w multiplies entry by entry, and a matrix comes back. The gradient needs the matrix product, A @ w.",
+        ),
     ],
     hints=[
         "Differentiate each term. In one dimension: what is the derivative of a w² / 2 - b w?",
@@ -65,10 +69,12 @@ def gd_step(A, b, w, learning_rate):
 
 
 def _hessians(rng):
+    """Return Hessians; of the diagonal one np.linalg.eigvals has the largest eigenvalue neither first nor last."""
     return [
         (_hessian(rng, (0.5, 3.0)),),
         (_hessian(rng, (1.0, 2.0, 7.0)),),
         (_hessian(rng, (0.02, 0.3, 0.5, 11.0)),),
+        (np.diag([2.0, 9.0, 0.4, 5.0]),),
     ]
 
 
@@ -102,6 +108,20 @@ def _hessians(rng):
         (
             lambda hessian: 2 / (np.linalg.eigvalsh(hessian)[0] + np.linalg.eigvalsh(hessian)[-1]),
             "That is the quickest step, not the largest stable one.",
+        ),
+        (
+            lambda hessian: 2 / np.linalg.eigvals(hessian)[0],
+            "np.linalg.eigvals gives the eigenvalues in no special order. Take the largest, by max() or by"
+            " np.linalg.eigvalsh, which sorts them.",
+        ),
+        (
+            lambda hessian: 2 / np.linalg.eigvals(hessian)[-1],
+            "np.linalg.eigvals gives the eigenvalues in no special order: the last need not be the largest. Take max(),"
+            " or np.linalg.eigvalsh, which sorts them.",
+        ),
+        (
+            lambda hessian: 2 / np.linalg.eigvalsh(hessian),
+            "You have one step for each eigenvalue. One learning rate must suit all of them: return a single number.",
         ),
     ],
     hints=[
@@ -163,6 +183,20 @@ def _right_rate(low, high):
             "The step is right, and the rate has the wrong sign: take the size of the factor, which is positive.",
         ),
         (
+            _best_with(lambda low, high: 2 / high, lambda low, high: abs(1 - 2 * low / high)),
+            "Your step is the largest stable one. There the steepest coordinate does not shrink at all: its factor is"
+            " -1. It is best where the two ends are equally slow.",
+        ),
+        (
+            _best_with(_right_rate, _right_step),
+            "Both values are right, in the wrong order: return (step, rate).",
+        ),
+        (
+            lambda hessian: (2 / np.linalg.eigvalsh(hessian)[:2].sum(), _right_rate(*np.linalg.eigvalsh(hessian)[:2])),
+            "You took the two smallest eigenvalues. The slowest coordinates belong to the smallest and the largest,"
+            " eigenvalues[0] and eigenvalues[-1].",
+        ),
+        (
             lambda hessian: (1 / np.linalg.eigvalsh(hessian).mean(), _right_rate(*_ends(hessian))),
             "The eigenvalues between do not matter: only the two ends can be the slowest.",
         ),
@@ -216,6 +250,14 @@ def _rate(kappa):
         (
             lambda kappa, factor: int(np.ceil(_steps(_rate(kappa), 1 / factor))),
             "The number of steps is negative: both logarithms belong to numbers below 1. Take factor, not 1 / factor.",
+        ),
+        (
+            lambda kappa, factor: int(np.ceil(kappa / 2 * np.log(1 / factor))),
+            "kappa / 2 * log(1 / factor) is near for a large kappa only. Take log(rate) itself, not -2 / kappa.",
+        ),
+        (
+            lambda kappa, factor: round(_steps(_rate(kappa), factor)),
+            "You rounded to the nearest whole number. Where that is down, the factor is not yet reached: round up.",
         ),
         (
             lambda kappa, factor: int(np.ceil(1 / factor * _rate(kappa))),
@@ -280,6 +322,27 @@ def _move(w, old, new, g, eta, mu):
             " way, but the velocity asked for here is momentum * velocity + gradient.",
         ),
         (
+            _momentum_with(lambda v, g, eta, mu: mu * v + eta * g, lambda w, old, new, g, eta, mu: w - new),
+            "The learning rate stands inside the velocity. Here it multiplies the velocity only when w moves.",
+        ),
+        (
+            _momentum_with(lambda v, g, eta, mu: mu * v - g, lambda w, old, new, g, eta, mu: w + eta * new),
+            "Your velocity points downhill. Here it takes up the gradient with a plus, and w moves against it.",
+        ),
+        (
+            lambda w, velocity, gradient, learning_rate, momentum: (
+                momentum * velocity + gradient,
+                w - learning_rate * (momentum * velocity + gradient),
+            ),
+            "Both values are right, in the wrong order: return (w, velocity).",
+        ),
+        (
+            lambda w, velocity, gradient, learning_rate, momentum: (
+                w - learning_rate * (momentum * velocity + gradient)
+            ),
+            "Only w came back. The next step needs the velocity, too: return (w, velocity).",
+        ),
+        (
             _momentum_with(_new_velocity, lambda w, old, new, g, eta, mu: w - eta * (g + mu * new)),
             "That is Nesterov's step. The heavy ball moves by the new velocity alone.",
         ),
@@ -335,6 +398,14 @@ def _residual(X, y, w, indices):
             "That is the gradient of all cases: `indices` is not used.",
         ),
         (
+            lambda X, y, w, indices: X.T @ (X @ w - y) / len(indices),
+            "The sum goes over all cases. Pick those of the batch first: X[indices] and y[indices].",
+        ),
+        (
+            lambda X, y, w, indices: np.mean(_residual(X, y, w, indices) ** 2) / 2,
+            "That is the loss of the batch. Asked is its gradient: one number for each weight.",
+        ),
+        (
             lambda X, y, w, indices: (
                 X[np.unique(indices)].T @ _residual(X, y, w, np.unique(indices)) / len(np.unique(indices))
             ),
@@ -368,7 +439,7 @@ def minibatch_gradient(X, y, w, indices):
 
 
 @exercise(
-    task="Return the variance of w at rest, under w <- w - η (λw + noise), for noise of variance sigma² / batch.",
+    task="Return the variance V of x at rest, under x <- x - η (λx + noise), for noise of variance sigma² / batch.",
     cases=lambda rng: [(0.1, 2.0, 3.0, 4), (1.5, 0.8, 0.5, 1), (0.02, 20.0, 1.3, 32)],
     mistakes=[
         (
@@ -391,7 +462,7 @@ def minibatch_gradient(X, y, w, indices):
             lambda learning_rate, curvature, sigma, batch: (
                 learning_rate * sigma**2 / batch / (2 * (2 - learning_rate * curvature))
             ),
-            "That is the mean loss at rest, λV / 2. Asked is the variance V of w.",
+            "That is the mean loss at rest, λV / 2. Asked is the variance V of x.",
         ),
         (
             lambda learning_rate, curvature, sigma, batch: np.sqrt(
@@ -418,6 +489,20 @@ def minibatch_gradient(X, y, w, indices):
             ),
             "sigma is the standard deviation; its square goes in.",
         ),
+        (
+            lambda learning_rate, curvature, sigma, batch: learning_rate**2 * sigma**2 / batch,
+            "That is the noise of one step. What the steps before left behind, (1 - ηλ)² V, comes on top.",
+        ),
+        (
+            lambda learning_rate, curvature, sigma, batch: learning_rate * sigma**2 / batch / curvature,
+            "The factor is not squared: a variance is multiplied by (1 - ηλ)², not by 1 - ηλ.",
+        ),
+        (
+            lambda learning_rate, curvature, sigma, batch: (
+                learning_rate**2 * sigma**2 / batch / (1 - learning_rate * curvature) ** 2
+            ),
+            "You divided by (1 - ηλ)². Solve V = (1 - ηλ)² V + η² sigma² / B: bring both V to one side.",
+        ),
     ],
     hints=[
         "In a step the variance V becomes (1 - ηλ)² V + η² sigma² / B. At rest it does not change. Solve for V.",
@@ -434,7 +519,7 @@ def _tables(rng):
     units, places = np.array([500.0, 0.01, 3.0]), np.array([-2000.0, 0.1, 0.0])
     cases = [
         (places + units * rng.normal(size=(n, 3)), places + units * rng.normal(size=(m, 3)) + units)
-        for n, m in [(20, 6), (9, 4)]
+        for n, m in [(6, 3), (9, 4)]
     ]
     train, test = (table.copy() for table in cases[0])
     train[:, 1] = 0.25
@@ -470,6 +555,13 @@ def _by_train(train, test):
     return train, train
 
 
+def _by_overwritten_mean(train, test):
+    train = train - train.mean(axis=0)
+    test = test - train.mean(axis=0)
+    spread = np.where(train.std(axis=0) > 0, train.std(axis=0), 1)
+    return train / spread, test / spread
+
+
 @exercise(
     task="Return (train, test), each column less the training mean and divided by the training standard deviation; a"
     " column that does not vary in training is divided by 1.",
@@ -503,6 +595,23 @@ def _by_train(train, test):
             lambda train, test: tuple((t - train.mean(axis=0)) / (train.std(axis=0) + 1e-8) for t in (train, test)),
             "You added a small number to every spread. Where a column does not vary in training, another value in the"
             " test is then divided by that small number, and becomes millions. Divide such a column by 1.",
+        ),
+        (
+            lambda train, test: _standardise_with(_by_train)(train, test)[0],
+            "Only one table came back. Return two: (train, test), both by the training mean and spread.",
+        ),
+        (
+            lambda train, test: _standardise_with(_by_train, guard=False)(train, test)[0],
+            "Only one table came back. Return two: (train, test). And mind a column that does not vary: 0 / 0.",
+        ),
+        (
+            lambda train, test: _standardise_with(_by_train)(train, test)[::-1],
+            "Both tables are right, in the wrong order: return (train, test).",
+        ),
+        (
+            _by_overwritten_mean,
+            "The mean of the test table was taken from `train` after you had centred it, when it was 0. Store mean and"
+            " spread first, and then use them for both.",
         ),
         (
             lambda train, test: (_standardise_with(_by_train)(train, test)[0], test),
@@ -557,6 +666,11 @@ def standardise(train, test):
         (
             lambda w, gradient, hessian: w - (gradient / hessian).sum(axis=1),
             "1 / hessian inverts the entries, not the matrix. Use np.linalg.solve.",
+        ),
+        (
+            lambda w, gradient, hessian: w - gradient / hessian,
+            "gradient / hessian divides entry by entry, and a matrix comes back. To divide by a matrix is to solve a"
+            " linear system: np.linalg.solve.",
         ),
         (
             lambda w, gradient, hessian: -np.linalg.solve(hessian, gradient),
