@@ -5,7 +5,7 @@
 # Keras. You find where the two libraries differ, where the numbers break, and which losses make a model lie.
 #
 # The first eight sections use small **simulated** or made-up numbers, and say so. At the end the same losses train on
-# real patients. The lesson takes about two hours; the exercise marked *further* comes on top of that.
+# real patients. The lesson takes about two hours; the exercises marked *further* come on top of that.
 
 # %% [markdown]
 # ## A loss is a likelihood
@@ -41,11 +41,11 @@ for name, value in ours.items():
     from_torch = in_torch[name](torch.tensor(f), torch.tensor(y)).item()  # (prediction, label)
     from_keras = float(in_keras[name](y, f))  # (label, prediction)
     print(f"{name}: ours {value:.4f}, PyTorch {from_torch:.4f}, Keras {from_keras:.4f}")
-    assert abs(value - from_torch) < 1e-12 and abs(value - from_keras) < 1e-6
+    assert abs(value - from_torch) < 1e-12 and abs(value - from_keras) < 1e-5
 
 # %% [markdown]
 # Mind the order: PyTorch takes the prediction first, Keras the label. For these two losses it does not matter. For a
-# cross-entropy it does, and neither library warns you.
+# binary cross-entropy it does, and neither library warns you.
 #
 # **Predict:** seven readings of one diameter, made up: 7.8, 7.9, 8.0, 8.1, 8.2, 8.4 and 82 mm. In the last one a
 # decimal point was lost. A model that may only say one number $c$ minimises MSE. Which number? And with MAE?
@@ -98,7 +98,7 @@ for delta in (0.5, 1.0, 2.0):
     from_keras = float(keras.losses.huber(np.zeros(801), r, delta=delta))  # Keras gives the mean over the last axis
     smooth_l1 = F.smooth_l1_loss(torch.tensor(r), torch.zeros(801).double(), beta=delta, reduction="none").numpy()
     assert np.abs(huber_of(r, delta) - from_torch).max() < 1e-12
-    assert abs(huber_of(r, delta).mean() - from_keras) < 1e-6
+    assert abs(huber_of(r, delta).mean() - from_keras) < 1e-5
     assert np.abs(huber_of(r, delta) / delta - smooth_l1).max() < 1e-12
 by_huber = c[np.mean(huber_of(residuals, 1.0), axis=1).argmin()]
 print(f"Huber, delta = 1 mm, on the seven readings: {by_huber:.2f} mm")
@@ -274,9 +274,9 @@ assert 16.6 < first["float32"][0] < 17.4 and 36.7 < first["float64"][0] < 37.5
 assert 88.7 < first["float32"][1] < 88.8 and 709.7 < first["float64"][1] < 709.8
 
 # %% [markdown]
-# Not at 1000. The grid of `float32` just below 1 has the step $2^{-24}$, so $1-p\approx e^{-z}$ is lost about where it
-# falls below that step: $24\log2=16.6$. In `float64` it is $53\log 2=36.7$. Seventeen is not far: one of the models in
-# "Real patients" goes beyond it.
+# Not at 1000. Just above 1 the numbers of `float32` stand $2^{-23}$ apart. What is no larger than half of that is lost
+# in $1+e^{-z}$, which is then exactly 1: $e^{-z}\le2^{-24}$, from $z=24\log2=16.6$ on. In `float64` it is
+# $53\log2=36.7$. Seventeen is not far: one of the models in "Real patients" goes beyond it.
 
 # %% tags=["nbval-check-output"]
 with np.errstate(all="ignore"):
@@ -451,7 +451,7 @@ slow = {"cross-entropy": train(lambda p: p - y), "squared error": train(lambda p
 for name, history in slow.items():
     late = np.flatnonzero(history[:, 1] > 0.9)
     print(f"{name}: more than 90 % right from step {late[0] if late.size else '(never in 400)'} on")
-assert slow["cross-entropy"][:, 1].argmax() < 100 and slow["squared error"][99, 1] < 0.5
+assert slow["cross-entropy"][99, 1] > 0.85 and slow["squared error"][:, 1].max() < 0.2
 
 # %% tags=["hide-input"]
 figure, axes = plt.subplots(1, 3, figsize=(12.5, 3.7))
@@ -467,8 +467,8 @@ plots.picture(
     figure,
     alt="Left: the slope of cross-entropy is -1 for very negative logits; that of the squared error has one dip near 0 and goes "
     "to 0 at both ends. Middle: steps to leave grow along a straight line on a logarithmic axis for the squared error, and "
-    "stay near ten for cross-entropy. Right: cross-entropy turns the model round within a few steps, the squared error "
-    "stays wrong for much longer.",
+    "are ten or fewer for cross-entropy. Right: cross-entropy turns the model round within a few steps; with the squared "
+    "error fewer than one case in ten is right in all 400.",
 )
 
 # %% [markdown]
@@ -505,36 +505,37 @@ def softplus_loss(z):
     return np.log1p(np.exp(-z))  # the cross-entropy of a case with label 1; its derivative is p - 1
 
 
-steps = 10.0 ** np.arange(-12, 0.5, 0.25)
+steps, places = 10.0 ** np.arange(-12, 0.5, 0.25), np.linspace(-3, 3, 61)[:, np.newaxis]
 error, best = {}, {}
 for dtype in (np.float64, np.float32):
-    z0, h = dtype(0.7), steps.astype(dtype)
-    numeric = (softplus_loss(z0 + h) - softplus_loss(z0 - h)) / (dtype(2) * h)
-    error[dtype.__name__] = np.abs(numeric - (sigmoid(0.7) - 1))
+    z0, h = places.astype(dtype), steps.astype(dtype)
+    numeric = (softplus_loss(z0 + h) - softplus_loss(z0 - h)) / (dtype(2) * h)  # (61 places, steps)
+    error[dtype.__name__] = np.abs(numeric - (sigmoid(z0.astype(float)) - 1)).mean(axis=0)  # one place may be lucky
     best[dtype.__name__] = steps[error[dtype.__name__].argmin()]
     print(f"{dtype.__name__}: best h {best[dtype.__name__]:.0e}, error there {error[dtype.__name__].min():.0e}")
-assert 1e-7 < best["float64"] < 1e-3 < best["float32"] < 1
-assert error["float64"].min() < 1e-9 and error["float32"].min() < 1e-3
+assert 1e-6 < best["float64"] < 1e-4 and 1e-3 < best["float32"] < 1e-1
+assert 1e-13 < error["float64"].min() < 1e-10 and 1e-7 < error["float32"].min() < 1e-4
 
 # %% tags=["hide-input"]
 figure, ax = plt.subplots(figsize=(6.8, 4))
 for (name, values), marker in zip(error.items(), "os"):
     ax.loglog(steps, np.maximum(values, 1e-16), marker=marker, markersize=4, label=name)
-ax.loglog(steps, steps**2 / 60, color="0.5", label="slope 2: Taylor", linestyle=":")
-ax.loglog(steps, 1e-16 * 0.4 / steps, color="0.5", label="slope −1: rounding", linestyle="-.")
-ax.set(xlabel="step h", ylabel="error of the central difference", ylim=(1e-16, 10), title="Too large, too small")
+ax.loglog(steps, steps**2 * 0.011, color="0.5", label="slope 2: Taylor", linestyle=":")
+ax.loglog(steps, 1.1e-16 / steps, color="0.5", label="slope −1: rounding", linestyle="-.")
+ax.set(xlabel="step h", ylabel="mean error, central difference", ylim=(1e-16, 10), title="Too large, too small")
 ax.legend(loc="upper left", bbox_to_anchor=(1, 1))
 plots.picture(
     figure,
-    alt="Error against step on logarithmic axes: two letters V. Float64 falls with slope 2 to about 1e-11 near h = 1e-5, then "
-    "rises with slope -1 to the left. Float32 turns already near 1e-2, at an error of about 1e-5.",
+    alt="Mean error against step on logarithmic axes: two letters V. From the right float64 falls with slope 2 to about 1e-11 "
+    "near h = 1e-5, then rises with slope -1 to the left. Float32 turns already near 1e-2, at an error of a few millionths, "
+    "and is flat at a half for steps below 1e-8, which it cannot see.",
 )
 
 # %% [markdown]
 # Two straight branches. Minimise $\frac{h^2}{6}|f'''|+\frac{\epsilon|f|}{h}$: the derivative $\frac
 # h3|f'''|-\epsilon|f|/h^2=0$ gives $h=\sqrt[3]{3\epsilon|f|/|f'''|}$, of the order $\epsilon^{1/3}$: near $10^{-5}$ in
-# `float64`, near $5\cdot10^{-3}$ in `float32`. In `float32` you get four or five digits at best. **Check gradients in
-# double precision.**
+# `float64`, near $5\cdot10^{-3}$ in `float32`. The slopes here are about $\frac12$, so `float32` leaves you some five
+# digits, where `float64` leaves eleven. **Check gradients in double precision.**
 #
 # ### Exercise: a numerical gradient
 # Write the central difference for a function of an array: one number for each entry. Leave the array that you got
@@ -596,7 +597,7 @@ print(f"|r| at r = 0: {kink:.1f}, although it has no derivative there")
 # - **soft Dice**, $1-2\sum p_iy_i/(\sum p_i+\sum y_i)$, looks at the overlap and never at the true negatives (next
 #   section).
 #
-# ### Exercise: the focal loss
+# ### Exercise (further): the focal loss
 # Write it for each case, from logits: $\alpha_t(1-p_t)^\gamma\,(-\log p_t)$. No overflow at a logit of 800.
 
 # %% tags=["exercise"]
@@ -703,8 +704,9 @@ assert 0.45 < shares["soft Dice"][0] < 0.55 and shares["focal, γ = 2"][1] > 0.9
 # The second column is the surprise. Let every logit be $\log\frac{0.01}{0.99}$: the model says the prevalence and knows
 # nothing else. The **plain** loss is then in balance: $100\cdot0.99$ on one side, $9900\cdot0.01$ on the other. That is
 # no accident. With a free bias $b$, $dL/db\propto\sum_i(p_i-y_i)$, and at its minimum
-# $\sum_{y=1}(1-p_i)=\sum_{y=0}p_i$. So imbalance is mostly a problem of the **first steps**. Start the last bias at the
-# log odds of the prevalence and it is gone from step 0; Lin et al. do that too. The third column is one arbitrary state
+# $\sum_{y=1}(1-p_i)=\sum_{y=0}p_i$. So an unequal pull is mostly a problem of the **first steps**. Start the last bias
+# at the log odds of the prevalence and it is gone from step 0; Lin et al. do that too. What stays is that 100 nodules
+# teach less about nodules than 5,000 would, and no loss mends that. The third column is one arbitrary state
 # on the way, with a bias that does not fit: the plain share lies in between. (Small batches are another matter: of 32
 # cases at 1 %, most batches have no nodule at all.)
 
@@ -773,10 +775,10 @@ assert abs(undone.mean() / y.mean() - 1) < 0.1 and alike > 0.99
 
 # %% [markdown]
 # The weighted model's risks are many times too high, and one line brings them back. Both models rank the cases almost
-# alike, so the weighted one finds no more than the plain one with a lower threshold: a weight moves the threshold, by
-# training. That is a decision about *costs*, and lesson 05 makes it in the open. [Van den Goorbergh et al.
-# 2022](https://doi.org/10.1093/jamia/ocac093) found the same in clinical risk models: correcting imbalance wrecked the
-# calibration and did not improve the ranking.
+# alike (here the model has the right form), so the weighted one finds no more than the plain one with a lower
+# threshold: a weight moves the threshold, by training. That is a decision about *costs*, and lesson 05 makes it in the
+# open. [Van den Goorbergh et al. 2022](https://doi.org/10.1093/jamia/ocac093) found the same in clinical risk models,
+# with balance made by resampling the cases: it spoiled the calibration and did not improve the ranking.
 
 # %% [markdown]
 # ## Masks: Dice and its relatives
@@ -836,10 +838,10 @@ for name, (axes, smooth) in settings.items():
 assert pulls["image, s = 0"] == 0 and 0 < pulls["image, s = 1"] < pulls["batch, s = 0"]
 
 # %% [markdown]
-# Zero. With $y=0$ the overlap is 0 and stays 0, so the loss is 1 whatever the model paints: the constant pays for
+# Zero. With $y=0$ the overlap is 0 and stays 0, so the loss is 1 whatever the model paints, and a constant teaches
 # nothing. In the formula, $I=0$, $y_i=0$ and $s=0$ leave $\partial L/\partial p_i=0$. Smoothing gives $s/(\sum
-# p_i+s)^2$, which depends on a number that nobody tuned. Pooling the batch lets a false blob hurt wherever some image
-# of the batch has a lesson to teach. But then large lesions dominate small ones.
+# p_i+s)^2$, which depends on a number that nobody tuned. Pooling the batch lets a false blob hurt as soon as the model
+# hits some lesion elsewhere in the batch ($I>0$). But then large lesions dominate small ones.
 
 # %% tags=["hide-input"]
 painted = np.logspace(-2, 4, 200)
@@ -913,9 +915,10 @@ print("Keras Dice of an empty mask, rightly predicted empty:", float(keras.losse
 # %% [markdown]
 # - Keras pools the **batch**, unless you give `axis`. Its $10^{-7}$ stands in the denominator only. So a mask that is
 #   empty, and rightly predicted empty, costs 1: the worst loss for the right answer.
-# - The cell says which error Keras's `alpha` prices. In version 3.15 it is the false **negatives**: the other way round
-#   than in the paper. Copy the paper's $\alpha=0.3,\beta=0.7$ and you train for the opposite. One small test with
-#   unequal numbers told you.
+# - The cell says which error Keras's `alpha` prices. In versions 3.6 to 3.15 it is the false **negatives**: the other
+#   way round than in the paper, and than in Keras's own documentation. Copy the paper's $\alpha=0.3,\beta=0.7$ there and
+#   you train for the opposite. A [repair](https://github.com/keras-team/keras/pull/23333) was merged in July 2026, so a
+#   later version may print the other line. One small test with unequal numbers tells you.
 # - PyTorch's core has neither loss.
 #
 # Last, **Dice + cross-entropy**, the sum of the two, the usual choice for medical segmentation ([Isensee et al.
@@ -947,7 +950,7 @@ assert pull["cross-entropy"] > 5 * pull["Dice"] and abs(pull["sum"] - pull["Dice
 # %% [markdown]
 # At $z=0$ Dice pulls the lesion twice as hard as cross-entropy and spends as much on all the background; cross-entropy
 # spends 98 % there. At $z=-8$ Dice has nearly stalled, and cross-entropy carries on. Their pulls on the lesion point
-# the same way, so the sum has at least the stronger of the two in both states. That is the whole secret.
+# the same way, so the sum has at least the stronger of the two in both states.
 
 # %% [markdown]
 # ## Honest probabilities
@@ -960,8 +963,9 @@ assert pull["cross-entropy"] > 5 * pull["Dice"] and abs(pull["sum"] - pull["Dice
 # - by the **absolute error** $|y-q|$: $p(1-q)+(1-p)q$;
 # - by the **focal loss** with $\gamma=2$: $-p(1-q)^2\log q-(1-p)q^2\log(1-q)$.
 #
-# A score is called [proper](glossary:proper-scoring-rule) if it is best to say $q=p$ ([Gneiting and Raftery
-# 2007](https://doi.org/10.1198/016214506000001437)).
+# A score is called [proper](glossary:proper-scoring-rule) if no answer beats $q=p$, and **strictly proper** if every
+# other answer is worse ([Gneiting and Raftery 2007](https://doi.org/10.1198/016214506000001437)). Only the second kind
+# makes you say what you believe.
 #
 # **Predict:** you believe 70 %. Which of the five would you answer with 70 %? Which with 51 %, or with 100 %?
 
@@ -1000,13 +1004,14 @@ plots.picture(
 # %% [markdown]
 # Set each derivative by $q$ to zero and you see why.
 #
-# - **Log loss**: $-\frac pq+\frac{1-p}{1-q}=0$ gives $q=p$. Proper. Saying $q$ instead costs extra
+# - **Log loss**: $-\frac pq+\frac{1-p}{1-q}=0$ gives $q=p$. Strictly proper. Saying $q$ instead costs extra
 #   $p\log\frac pq+(1-p)\log\frac{1-p}{1-q}$, the Kullback-Leibler divergence.
-# - **Brier**: $-2p(1-q)+2(1-p)q=2(q-p)=0$ gives $q=p$. Proper. Saying $q$ instead costs extra $(q-p)^2$.
-# - **Accuracy** has no slope, only one jump. It cannot tell 51 % from 99 %.
-# - **Absolute error** has the slope $1-2p$ everywhere. The best $q$ is 0 or 1: it pays to **exaggerate**.
-# - **Focal**: its slope at $q=p$ is $2p(1-p)\log\frac{p}{1-p}+2p-1$. That is positive for $p>\frac12$ and negative below, so it
-#   pays to move towards the middle: to **hedge**.
+# - **Brier**: $-2p(1-q)+2(1-p)q=2(q-p)=0$ gives $q=p$. Strictly proper. Saying $q$ instead costs extra $(q-p)^2$.
+# - **Accuracy** has no slope, only one jump. Honesty costs nothing, so it is proper; but it cannot tell 51 % from 99 %,
+#   so it is not strictly proper, and rewards nobody for honesty.
+# - **Absolute error** has the slope $1-2p$ everywhere. The best $q$ is 0 or 1: not proper, it pays to **exaggerate**.
+# - **Focal**: its slope at $q=p$ is $2p(1-p)\log\frac{p}{1-p}+2p-1$. That is positive for $p>\frac12$ and negative below, so
+#   it pays to move towards the middle: not proper, to **hedge** is better.
 #
 # A squared error on probabilities *is* the Brier score ([Brier
 # 1950](https://doi.org/10.1175/1520-0493(1950)078%3C0001:VOFEIT%3E2.0.CO;2)): a fine score, a slow loss.
@@ -1055,8 +1060,9 @@ print("truth at the border -> what soft Dice is best served by:", {p: float(valu
 assert set(says.values()) <= {0.0, 1.0} and says[0.2] == 0 and says[0.8] == 1
 
 # %% [markdown]
-# It pays to say 0 or 1, never the truth. So probability maps of a network trained by Dice look sharp and mean little,
-# and volumes summed from them are biased ([Bertels et al. 2021](https://doi.org/10.1016/j.media.2020.101833)).
+# Here it pays to say 0 or 1, never the truth. So probability maps of a network trained by Dice tend to look sharp and
+# mean little, and volumes summed from them may be biased where the border is uncertain ([Bertels et al.
+# 2021](https://doi.org/10.1016/j.media.2020.101833)).
 #
 # **Label smoothing** replaces the label by $y'=(1-\varepsilon)y+\varepsilon/K$ ([Szegedy et al.
 # 2016](https://doi.org/10.1109/CVPR.2016.308)). With a hard label the loss $\log(1+e^{-z})$ falls for ever: the best
@@ -1147,6 +1153,8 @@ extreme = {name: np.mean(np.abs(q - 0.5) > 0.49) for name, q in reports.items()}
 print("reports below 1 % or above 99 %:", ", ".join(f"{name} {share:.0%}" for name, share in extreme.items()))
 largest = {name: np.abs(test_logits[name]).max() for name in ("cross-entropy", "Dice")}
 print("largest |z|:", ", ".join(f"{name} {value:.1f}" for name, value in largest.items()))
+by_reports = metrics.auc_score(y_test, reports["Dice"], patients=patients)
+print(f"Dice ranked by its reports, not by its logits: AUC {by_reports:.2f}")
 assert extreme["Dice"] > 0.9 and extreme["cross-entropy"] < 0.1 and largest["Dice"] > 17
 
 # %%
@@ -1167,8 +1175,9 @@ assert harm.low > 0 and np.mean((undone - y_test) ** 2) < np.mean((reports["weig
 # The ranking hardly changes: the AUCs lie within each other's intervals. The **reports** do change. Weight 10 and Dice
 # catch more malignant cases at $\frac12$, because they moved the threshold, and pay with the Brier score. The focal
 # loss is not proper either: it reports too much for the rarer class and pulls everything towards the middle. And Dice
-# says "certainly" to nearly every patient: no true probability holds it, so its weights grow without end. Undoing the
-# weight repairs the Brier score without any new training.
+# says "certainly" to nearly every patient: no true probability holds it, so its weights grow without end. Many of its
+# reports are rounded to exactly 0 or 1, and ties cannot be ranked: judge it by the reports and its AUC is lower.
+# Undoing the weight repairs the Brier score without any new training.
 #
 # Now real nodule candidates: crops of chest CT from LUNA16 ([Setio et al.
 # 2017](https://doi.org/10.1016/j.media.2017.06.015)), fewer than one in five a nodule. The file does not name patients.
@@ -1247,10 +1256,10 @@ if data.is_available("lidc_idri_0314", ["*crop*"]):
     print(f"{len(where)} slices, {len(disputed)} of them empty for at least one reader and not for another")
 
 # %% [markdown]
-# Soft Dice prefers a black-and-white mask to the honest map, on real readers as on the made-up border, and its favourite is
-# larger than the mean of what they drew. The Brier score prefers the honest map. And the empty mask is no rare
-# accident: at the ends of the nodule some readers drew nothing. An image-wise Dice without smoothing would give such a
-# slice the full loss whatever the model says.
+# Soft Dice prefers a black-and-white mask to the honest map, on real readers as on the made-up border, and its
+# favourite of these five is larger than the mean of what they drew. The Brier score prefers the honest map. And the
+# empty mask is no rare accident: at the ends of the nodule some readers drew nothing. An image-wise Dice without
+# smoothing would give such a slice the full loss whatever the model says.
 
 # %% [markdown]
 # ## What you may claim
@@ -1263,9 +1272,10 @@ if data.is_available("lidc_idri_0314", ["*crop*"]):
 # - Under soft Dice the honest map of these four readers is not the best answer. That was computed for
 #   a made-up border, and seen on one nodule.
 #
-# **The published figure:** the documentation of the data reports 97.5 % right diagnoses, by repeated cross-validation, with
-# the best three of all 30 features: worst area, worst smoothness, mean texture ([Wolberg et al.
-# 1993](https://doi.org/10.24432/C5DW2B)). Yours were picked to leave doubt, so that the losses have something to disagree on.
+# **The published figure:** the documentation of the data reports 97.5 % right diagnoses, by repeated cross-validation,
+# with the best three of all 30 features: worst area, worst smoothness, mean texture ([Wolberg et al.
+# 1993](https://doi.org/10.24432/C5DW2B)). Yours were picked to leave doubt, so that the losses have something to
+# disagree on.
 #
 # **You may not claim**
 # - That one of these losses ranks patients better. The AUCs overlap; the comparison of two AUCs on the same patients is
@@ -1292,7 +1302,8 @@ if data.is_available("lidc_idri_0314", ["*crop*"]):
 #   reports; undo them by dividing.
 # - Soft Dice on an empty mask has no gradient without smoothing. Keras pools the batch, and its Tversky $\alpha$ may
 #   not be the paper's.
-# - Log loss and Brier reward honest probabilities. Accuracy, absolute error, focal loss and Dice do not.
+# - Log loss and Brier are strictly proper: they reward honest probabilities. Accuracy, absolute error, focal loss and
+#   Dice do not.
 #
 # ### Key terms
 # [likelihood](glossary:likelihood) · [Huber loss](glossary:huber-loss) · [cross-entropy](glossary:cross-entropy) ·

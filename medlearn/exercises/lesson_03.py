@@ -37,6 +37,10 @@ def _huber_with(line, *, half=0.5):
             "Your line is right for delta = 1 only. Its slope is delta, its shift delta² / 2.",
         ),
         (
+            _huber_with(lambda a, d: d * a - d**2),
+            "Your line is 0 at delta, and the parabola is delta² / 2 there. Shift it down by delta² / 2 only.",
+        ),
+        (
             _huber_with(lambda a, d: 2 * d * a - d**2, half=1),
             "That is twice the Huber loss: the parabola is r² / 2, not r².",
         ),
@@ -172,6 +176,11 @@ def _down_the_columns(logits, classes):
             " that case is 1000.",
         ),
         (
+            lambda logits, classes: _softmax_first(logits, classes, tiny=1e-15),
+            "The 1e-15 under the logarithm hides the infinity and puts a ceiling of 34.5 on the loss. The true loss of"
+            " that case is 1000.",
+        ),
+        (
             lambda logits, classes: _log_sum_exp_with(logits, logits.max())[:, 0] - _picked(logits, classes),
             "You subtracted the largest of all logits. A row that lies far below it underflows as a whole: take the"
             " largest of each row.",
@@ -179,6 +188,10 @@ def _down_the_columns(logits, classes):
         (
             lambda logits, classes: _stable(logits, classes) - logits.max(axis=1),
             "The maximum was taken out of the sum and not put back: log-sum-exp is m + log of the rest.",
+        ),
+        (
+            lambda logits, classes: _stable(logits, classes) + _picked(logits, classes),
+            "That is log-sum-exp alone. The logit of the true class is missing: subtract it.",
         ),
         (
             lambda logits, classes: -_stable(logits, classes),
@@ -206,7 +219,7 @@ def cross_entropy(logits, classes):
 
 
 def _logits_and_labels(rng):
-    """Return tame logits, huge ones of both signs with both labels, and some with a loss too small for log(1 + x)."""
+    """Return tame logits, huge ones of both signs with both labels, and some at random."""
     return [
         (np.array([0.0, 2.0, -1.0, 0.5]), np.array([1, 1, 1, 0])),
         (np.array([1000.0, 1000.0, -1000.0, -1000.0, 3.0]), np.array([0, 1, 0, 1, 1])),
@@ -222,6 +235,11 @@ def _naive_binary(logits, labels, *, low=0.0):
     with np.errstate(all="ignore"):
         p = np.clip(1 / (1 + np.exp(-logits)), low, 1 - low)
         return -(labels * np.log(p) + (1 - labels) * np.log(1 - p))
+
+
+def _logits_clipped(logits, labels, *, limit):
+    z = np.clip(logits, -limit, limit)
+    return _softplus(z) - labels * z
 
 
 def _unguarded(logits, labels):
@@ -255,6 +273,18 @@ _OVERFLOWS = " Take the larger of 0 and z out of the sum: max(0, z), and one exp
             lambda logits, labels: _naive_binary(logits, labels, low=1e-12),
             "You clipped the probability at 1e-12: the loss has a ceiling of 27.6 where it should be 1000. Do not go"
             " through p.",
+        ),
+        *(
+            (
+                lambda logits, labels, limit=limit: _logits_clipped(logits, labels, limit=limit),
+                f"You clipped the logit at {limit}: the loss stops growing there, and the gradient is 0. It should"
+                " be 1000. No clip is needed once max(0, z) is out of the sum.",
+            )
+            for limit in (30, 50, 100, 500, 700)
+        ),
+        (
+            lambda logits, labels: np.abs(logits) + np.log1p(np.exp(-np.abs(logits))) - labels * logits,
+            "You took |z| out of the sum. The larger of 0 and z is max(0, z): for a negative z it is 0.",
         ),
         (_unguarded, "log(1 + exp(z)) - y z is the right formula, and exp(z) overflows at 1000." + _OVERFLOWS),
         (_unguarded_below, "The formula is right for z > 0, and exp(-z) overflows at -1000." + _OVERFLOWS),
@@ -360,6 +390,10 @@ def _all_at_once(function, x, h):
         (_scaled(lambda h: 2), "You divided by h. The two points are 2 h apart."),
         (_scaled(lambda h: 2 * h), "The division is missing: divide by 2 h, the distance of the two points."),
         (_scaled(lambda h: h**2), "That is (difference / 2) * h. In Python / 2 * h multiplies by h: write / (2 * h)."),
+        (
+            lambda function, x, h: _central(function, x, h / 2),
+            "You moved by h / 2 to each side. The central difference moves by h both ways and divides by 2 h.",
+        ),
         (_scaled(lambda h: -1), "The sign: f(x + h) - f(x - h), in this order."),
         (
             _not_moved_back,
@@ -441,6 +475,14 @@ def _focal_through_p(logits, labels, gamma, alpha):
         (_focal_with(lambda t, p, g: (1 - t) ** g, balance=lambda y, a: 1.0), "alpha is missing."),
         (_focal_with(lambda t, p, g: 1.0), "The factor (1 - p_t) to the gamma is missing."),
         (
+            _focal_with(lambda t, p, g: 1 - t**g),
+            "1 - p_t ** gamma takes the power first. Put brackets: (1 - p_t) ** gamma.",
+        ),
+        (
+            _focal_with(lambda t, p, g: -((1 - t) ** g)),
+            "The sign: log p_t is negative, so the loss carries a minus and is never negative.",
+        ),
+        (
             _focal_with(lambda t, p, g: (1 - t) * g),
             "(1 - p_t) * gamma multiplies. Gamma is an exponent: (1 - p_t) ** gamma.",
         ),
@@ -471,6 +513,10 @@ def focal_loss(logits, labels, gamma, alpha):
         (
             lambda q, w: q / (q + np.log(w) * (1 - q)),
             "log w is what the logit moves by. The odds move by w itself.",
+        ),
+        (
+            lambda q, w: q / (q + np.exp(w) * (1 - q)),
+            "You moved the logit by w. It moves by log w: the odds are divided by w itself.",
         ),
         (lambda q, w: 1 - q / (q + w * (1 - q)), "That is the probability of the label 0: 1 - p."),
         (lambda q, w: q, "The weight is not used: the report comes back as it went in."),
@@ -535,6 +581,18 @@ def _dice_with(*, numerator=1.0, denominator=1.0, axes=(1, 2), power=1, double=2
         ),
         (_dice_with(numerator=0.0, denominator=0.0), "The smoothing is missing: on empty masks that is 0 / 0."),
         (_dice_with(numerator=2.0), "The smoothing is doubled above: it is (2 I + s), not 2 (I + s)."),
+        (
+            lambda p, y, smooth: 1 - ((p * y).sum((1, 2)) + smooth) / ((p + y - p * y).sum((1, 2)) + smooth),
+            "You divided by the union: that is the Jaccard (IoU) loss. Dice divides by the sum of both sizes.",
+        ),
+        (
+            lambda p, y, smooth: -_dice_with(loss=False)(p, y, smooth),
+            "That is minus the Dice coefficient. It has the same gradient; the loss asked for is 1 minus it.",
+        ),
+        (
+            _dice_with(numerator=2.0, denominator=2.0),
+            "The smoothing is doubled above and below: it is (2 I + s) / (S + s).",
+        ),
         (
             _dice_with(power=2),
             "You squared the probabilities below. That is the form of V-Net; here S is the plain sum.",

@@ -8,7 +8,8 @@ from scipy import special
 from medlearn.plots import COLOURS, Picture
 from medlearn.widgets.explorer import Explorer
 
-REACH = 8.0  # of both axes
+REACH = 8.0  # of the start
+SHOWN = 9.0  # of both axes: soft Dice still climbs a little from weight 8
 NUM_CASES = 200
 STEPS = 300
 LEARNING_RATE = 1.0
@@ -129,7 +130,7 @@ def draw_loss_surface(*, loss="cross-entropy", rare_percent=50, start_weight=-6.
     ----------
     loss : {"cross-entropy", "squared error", "weighted cross-entropy", "focal loss, γ = 2", "soft Dice"}
     rare_percent : float
-        How many of the 200 simulated cases have label 1: 1 to 50 per cent.
+        How many of the 200 simulated cases have label 1: 1 to 50 per cent, to the nearest whole case.
     start_weight : float
         Where the walk starts, -8 to 8. The right weight is positive.
 
@@ -156,25 +157,25 @@ def draw_loss_surface(*, loss="cross-entropy", rare_percent=50, start_weight=-6.
     figure = Figure(figsize=(11.0, 4.8), layout="constrained")
     left, right = figure.subfigures(1, 2, width_ratios=[1.25, 1])
     _draw_surface(left, loss, x, y, path)
-    _draw_walk(right, values, shares, rare_percent)
-    return Picture(figure, _words(loss, rare_percent, path, values, shares))
+    _draw_walk(right, values, shares, y.mean())
+    return Picture(figure, _words(loss, y, path, values, shares))
 
 
-def _words(loss, rare_percent, path, values, shares):
-    (_, start), (bias, weight) = path[0], path[-1]
+def _words(loss, y, path, values, shares):
+    (_, start), (bias, weight) = path[0], path[-1].round(2) + 0.0  # + 0.0: no minus zero
     return (
         f"{loss[0].upper()}{loss[1:]} of a logistic model on {NUM_CASES} simulated cases,"
-        f" {rare_percent:g} % with label 1. From weight {start:.1f}, where the loss is {values[0]:.3f},"
-        f" {STEPS} steps lead to weight {weight:.2f} and bias {bias + 0.0:.2f}, where it is {values[-1]:.3f}."
+        f" {100 * y.mean():g} % with label 1. From weight {start:.1f}, where the loss is {values[0]:.3f},"
+        f" {STEPS} steps lead to weight {weight:.2f} and bias {bias:.2f}, where it is {values[-1]:.3f}."
         f" Label 1 has {shares[0]:.0%} of the pull at the start and {shares[-1]:.0%} at the end."
     )
 
 
 def _draw_surface(figure, loss, x, y, path):
     axes = figure.subplots()
-    ticks = np.linspace(-REACH, REACH, 65)
+    ticks = np.linspace(-SHOWN, SHOWN, 73)
     bias, weight = np.meshgrid(ticks, ticks)
-    logits = bias[..., np.newaxis] + weight[..., np.newaxis] * x  # (65, 65, 200)
+    logits = bias[..., np.newaxis] + weight[..., np.newaxis] * x  # (73, 73, 200)
     surface = loss_and_slopes(loss, logits, y)[0].mean(axis=-1)
     drawn = axes.contourf(bias, weight, surface, levels=20, cmap="cividis")
     axes.contour(bias, weight, surface, levels=20, colors="white", linewidths=0.4, alpha=0.6)
@@ -182,17 +183,17 @@ def _draw_surface(figure, loss, x, y, path):
     axes.plot(*path.T, color=COLOURS["vermillion"], linestyle="-", linewidth=2.2, label="descent", gid="path")
     axes.plot(*path[::20].T, "o", color="white", markeredgecolor="black", markersize=5, label="every 20 steps")
     axes.plot(*path[0], "s", color=COLOURS["orange"], markeredgecolor="black", markersize=9, label="start")
-    axes.set(xlabel="bias b", ylabel="weight w", xlim=(-REACH, REACH), ylim=(-REACH, REACH))
+    axes.set(xlabel="bias b", ylabel="weight w", xlim=(-SHOWN, SHOWN), ylim=(-SHOWN, SHOWN))
     axes.set_title(f"{loss[0].upper()}{loss[1:]} (simulated cases)")
     axes.legend(loc="upper right", fontsize=9)
 
 
-def _draw_walk(figure, values, shares, rare_percent):
+def _draw_walk(figure, values, shares, share_of_cases):
     upper, lower = figure.subplots(2, 1, sharex=True)
     upper.plot(values, color=COLOURS["vermillion"], linestyle="-")
     upper.set(ylabel="loss", ylim=(0, 1.05 * values.max()), title="Along the walk")
     lower.plot(shares, color=COLOURS["blue"], linestyle="-", label="of the pull")
-    lower.axhline(rare_percent / 100, color="0.4", linestyle=":", label="of the cases")
+    lower.axhline(share_of_cases, color="0.4", linestyle=":", label="of the cases")
     lower.set(xlabel="step", ylabel="share of label 1", ylim=(0, 1.02))
     lower.legend(loc="best", fontsize=9)
 

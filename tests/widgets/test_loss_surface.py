@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 
 from medlearn.widgets import draw_loss_surface, explore_loss_surface
-from medlearn.widgets.loss_surface import LOSSES, REACH, STEPS, descend, loss_and_slopes, simulated_cases
+from medlearn.widgets.loss_surface import LOSSES, REACH, SHOWN, STEPS, descend, loss_and_slopes, simulated_cases
 
 
 def oracle(loss, z, y):
@@ -107,6 +107,21 @@ def test_draw_at_both_ends(loss, rare_percent, start_weight):
     assert f"{rare_percent} % with label 1" in shown.alt and f"the loss is {values[0]:.3f}" in shown.alt
     assert f"{shares[-1]:.0%} at the end" in shown.alt
     assert walk[1].lines[1].get_ydata()[0] == rare_percent / 100
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_the_walk_stays_on_the_surface_and_never_climbs(loss):
+    for rare_percent, start_weight in itertools.product((1, 10, 34, 50), (-REACH, 0.0, REACH)):
+        path, values, _ = descend(loss, *simulated_cases(rare_percent), start_weight=start_weight)
+        assert np.abs(path).max() < SHOWN
+        assert np.diff(values).max() <= 1e-12
+
+
+def test_a_fraction_of_a_case_is_rounded_in_the_picture_and_in_its_words():
+    # 1.3 % of 200 are 2.6 cases: 3 are drawn, which are 1.5 %
+    shown = draw_loss_surface(rare_percent=1.3)
+    assert "1.5 % with label 1" in shown.alt
+    assert shown.figure.subfigs[1].axes[1].lines[1].get_ydata()[0] == pytest.approx(0.015)
 
 
 def test_the_squared_error_stalls_where_cross_entropy_does_not():
