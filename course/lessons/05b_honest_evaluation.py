@@ -74,7 +74,7 @@ plots.picture(
 # Of a normal distribution 2.5 % lie beyond $z=1.96$ at each end.
 #
 # **Wald's** interval takes $\hat p$ for the unknown $p$ under the root: $\hat p\pm z\sqrt{\hat p(1-\hat p)/n}$. It is
-# what most software prints. Its coverage needs no simulation: each $k$ has a binomial probability, and its interval
+# the one of the textbooks. Its coverage needs no simulation: each $k$ has a binomial probability, and its interval
 # holds $p$ or does not.
 #
 # **Predict:** a model is right for 92 % of patients, and is tested on 25. How many of 100 "95 %" Wald intervals
@@ -102,7 +102,7 @@ print("interval for 25 of 25: {:.2f} to {:.2f}".format(*wald_limits(25, 25)))
 assert coverage(wald_limits, 25, 0.92)[0] < 0.9
 
 # %% tags=["hide-input"]
-p = np.linspace(0.005, 0.995, 397)
+p = np.linspace(0.001, 0.999, 999)
 figure, axes = plt.subplots(1, 3, figsize=(12, 3.4), sharey=True)
 for ax, n in zip(axes, (10, 25, 100)):
     ax.plot(p, coverage(wald_limits, n, p), linewidth=1)
@@ -149,8 +149,9 @@ ex.wilson.check(wilson)
 #
 # $$P(X\ge k\mid p_\text{low})=0.025,\qquad P(X\le k\mid p_\text{high})=0.025 .$$
 #
-# This is the interval of [Clopper and Pearson 1934](https://doi.org/10.1093/biomet/26.4.404). No normal distribution is
-# in it, so it never covers less than 95 %. Differentiate the tail $\sum_{j\ge k}\binom nj p^j(1-p)^{n-j}$ in $p$:
+# This is the interval of [Clopper and Pearson 1934](https://doi.org/10.1093/biomet/26.4.404). It misses the true $p$
+# only if $k$ falls into one of two tails of that $p$, and each has at most 2.5 %. So it never covers less than 95 %,
+# and no normal distribution is in it. Differentiate the tail $\sum_{j\ge k}\binom nj p^j(1-p)^{n-j}$ in $p$:
 # neighbouring terms cancel in pairs, and $k\binom nk p^{k-1}(1-p)^{n-k}$ is left. That is the density of a beta
 # distribution with parameters $k$ and $n-k+1$, so $p_\text{low}$ is its 2.5 % point.
 #
@@ -224,18 +225,29 @@ axes[0].legend(loc="lower center")
 plots.picture(
     figure,
     alt="Coverage against p of the three intervals for 25 and 100 patients. Wald's falls away near 0 and 1. Wilson's "
-    "swings around 0.95. Clopper-Pearson stays above 0.95, mostly near 0.97 for 25 patients.",
+    "swings around 0.95 and dips to 0.84 next to 0 and 1. Clopper-Pearson stays above 0.95, mostly near 0.97 for 25.",
 )
 
 # %% tags=["nbval-check-output"]
+def lowest_coverage(limits, n):
+    """Return the lowest coverage of all p: it lies beside an end of one of the n + 1 intervals."""
+    ends = np.ravel(limits(np.arange(n + 1), n))
+    return coverage(limits, n, np.clip([*(ends - 1e-9), *(ends + 1e-9)], 1e-9, 1 - 1e-9)).min()
+
+
 for n in (10, 25, 100):
-    means = {name: coverage(limits, n, p) for name, (limits, _) in recipes.items()}
-    print(f"n = {n:3d}", *(f"  {name} {c.mean():.3f}, at worst {c.min():.2f}" for name, c in means.items()))
-assert coverage(exact_limits, 25, p).min() >= 0.95 and abs(coverage(wilson_limits, 25, p).mean() - 0.95) < 0.01
+    shown = [
+        f"{name} {coverage(limits, n, p).mean():.3f}, at worst {lowest_coverage(limits, n):.2f}"
+        for name, (limits, _) in recipes.items()
+    ]
+    print(f"n = {n:3d}  ", "   ".join(shown))
+assert lowest_coverage(exact_limits, 25) >= 0.95 and abs(coverage(wilson_limits, 25, p).mean() - 0.95) < 0.01
+assert lowest_coverage(wilson_limits, 1000) < 0.84
 
 # %% [markdown]
-# Wilson keeps 95 % **on average** over $p$, and dips at a few $p$. Clopper-Pearson never falls below, and pays with
-# width. Use Wilson for describing, Clopper-Pearson where a guarantee is asked. Do not use Wald.
+# Wilson keeps 95 % **on average** over $p$. It dips at a few $p$, below 0.84 in narrow gaps next to 0 and 1, which more
+# patients make narrower but no shallower. Clopper-Pearson never falls below, and pays with width. Use Wilson for
+# describing, Clopper-Pearson where a guarantee is asked. Do not use Wald.
 #
 # What about nothing at all? A network missed **none** of 40 cancers. Its miss rate is not zero; it is small enough to
 # give zero in 40. How large may it be?
@@ -347,7 +359,7 @@ assert width_ratio > 1.7
 #
 # The bracket is the [design effect](glossary:design-effect): by so much too small is a variance that takes images for
 # people. If each patient's chance $\pi$ is drawn from a distribution with mean $p$, then two images of them covary by
-# $\operatorname{Var}(\pi)$, so $\rho=\operatorname{Var}(\pi)/p(1-p)$. For a beta distribution with parameters $a$ and
+# $\operatorname{Var}(\pi)$, so $\rho=\operatorname{Var}(\pi)/[p(1-p)]$. For a beta distribution with parameters $a$ and
 # $b$ that is $1/(a+b+1)$, which is why `spread` above is $1/\rho-1$.
 #
 # ### Exercise: what 600 images are worth
@@ -380,8 +392,8 @@ ex.resampled_items.check(resampled_items)
 # %% [markdown]
 # Now put both bootstraps to the test, which only a simulation can: 1,000 studies of 50 patients, an interval from each,
 # and count how many hold the true 0.8. All 1,000 resamples of a study are one matrix product: a row of `weights` says
-# how often each patient was drawn. For images there is a shortcut. Each of the $n$ drawn images is right with
-# probability $k/n$, so the number right is binomial.
+# how often each patient was drawn (the same draws serve all the studies). For images there is a shortcut. Each of the
+# $n$ drawn images is right with probability $k/n$, so the number right is binomial.
 
 # %%
 def bootstrap_coverage(num_patients, num_images, *, studies=1000, resamples=1000):
@@ -429,8 +441,8 @@ assert covered[:, 0].min() > 0.91 and covered[4, 1] < 0.65 and np.abs(covered[1:
 # 1,000 people with one image each. You have 50 people.
 #
 # Resampling patients keeps nearly its promise; with few patients the percentile interval is a little too narrow. That
-# is why `medlearn.metrics` has other defaults, chosen by a study of coverage, and why every function there takes
-# `patients=`.
+# is why `medlearn.metrics` has other defaults, chosen by a study of coverage. And images of one patient are why every
+# score there takes `patients=`.
 
 # %% [markdown]
 # ## DeLong: an interval for the AUC
@@ -482,7 +494,8 @@ plots.picture(
 # 0.5. Now the variance. Let $A$ be the true AUC, $V(x)$ the true placement of a score $x$ among all healthy people, and
 # $W(y)$ likewise. Write each pair as
 #
-# $$\psi(x_i,y_j)-A=\underbrace{V(x_i)-A}_{\text{from the ill}}+\underbrace{W(y_j)-A}_{\text{from the healthy}}+r_{ij}.$$
+# $$\psi(x_i,y_j)-A=\underbrace{V(x_i)-A}_{\text{from the ill}}+
+# \underbrace{W(y_j)-A}_{\text{from the healthy}}+r_{ij}.$$
 #
 # The three parts have mean 0 and are uncorrelated: averaged over $y_j$ at fixed $x_i$, the left side is $V(x_i)-A$, so
 # $r_{ij}$ averages to 0 whichever of the two is held fixed. Averaging over all pairs leaves
@@ -536,8 +549,9 @@ assert np.allclose(metrics.delong_interval(labels, scores), (auc - z * error, au
 assert np.allclose(resampled.interval, metrics.delong_interval(labels, scores), atol=0.02)
 
 # %% [markdown]
-# Your formula is the library's to nine digits, and the bootstrap agrees. The last line is `auc_score`'s default: the
-# same variance on the scale of $\ln\frac{A}{1-A}$, so that the interval stays below 1.
+# Your formula is the library's to nine digits, and the bootstrap agrees. The last line is `auc_score`'s default. It
+# works on the scale of $\ln\frac{A}{1-A}$, so that the interval stays below 1, and takes its variance from leaving out
+# each patient in turn: nearly DeLong's, and a little larger.
 #
 # **An AUC can lie below 0.5.** Then the scores order patients the wrong way round more often than not: a sign, or the
 # labels, may be flipped. Every pair turns over with the sign, so $-s$ has the AUC $1-\hat A$ and the same standard
@@ -550,8 +564,9 @@ assert flipped.value < 0.5 and np.allclose(flipped.interval, (1 - auc - z * erro
 
 # %% [markdown]
 # With several images of a patient the placements of one patient move together. Then add up $V_i-\hat A$ and $W_j-\hat
-# A$ **within** each patient first, and take the variance of those sums: that is the method of [Obuchowski
-# 1997](https://doi.org/10.2307/2533958), and what `patients=` does.
+# A$ **within** each patient first, and take the variances of those sums, and their covariance where a patient has
+# images of both kinds: that is the method of [Obuchowski 1997](https://doi.org/10.2307/2533958), and of
+# `metrics.delong_interval(..., patients=...)`. The default leaves out whole patients, which is safer with few of them.
 
 # %% [markdown]
 # ## Two models, the same patients
@@ -624,7 +639,7 @@ plots.picture(
 # With a threshold each patient is right or wrong, and each pair of models gives four counts. Those whom both get
 # right, or both wrong, say nothing about which is better. Let $n_A$ be those whom only A gets right, $n_B$ those whom
 # only B does. If neither is better, each such **discordant** patient is a fair coin, so $n_A$ is binomial with
-# $n_A+n_B$ tosses and probability one half. That is the exact test of [McNemar
+# $n_A+n_B$ tosses and probability one half. That is the exact form of the test of [McNemar
 # 1947](https://doi.org/10.1007/BF02295996).
 #
 # ### Exercise: McNemar's test
@@ -652,8 +667,25 @@ assert np.isclose(gain.value, (only_a - only_b) / 150) and gain.low < 0
 
 # %% [markdown]
 # The difference of the accuracies is $(n_A-n_B)/n$, whatever the other patients do. On the same scores DeLong saw a
-# clear difference and McNemar does not: a threshold throws away how far each score lies from it. So decide **before**
-# you look which of the two your claim is about. A p-value alone says little: give the interval of the difference
+# clear difference and McNemar does not. Chance, or habit? Draw 200 such studies, and ask both tests in each.
+
+# %%
+found = []
+for seed in range(200):
+    study = np.random.default_rng(seed)
+    hard = study.normal(size=150)
+    both_models = [effect * labels + 0.9 * hard + 0.44 * study.normal(size=150) for effect in (1.6, 1.2)]
+    (VA, WA), (VB, WB) = (placements(s[labels == 1], s[labels == 0]) for s in both_models)
+    right_a, right_b = ((s > 0.7) == labels for s in both_models)
+    only_a, only_b = int(np.sum(right_a & ~right_b)), int(np.sum(~right_a & right_b))
+    by_mcnemar = stats.binomtest(only_a, only_a + only_b).pvalue < 0.05
+    found.append((abs(VA.mean() - VB.mean()) > z * standard_error(VA - VB, WA - WB), by_mcnemar))
+print("significant in 200 studies: DeLong {:.0%}, McNemar {:.0%}".format(*np.mean(found, axis=0)))
+assert np.mean(found, axis=0)[0] > 0.7 and np.mean(found, axis=0)[1] < 0.4
+
+# %% [markdown]
+# Habit: a threshold throws away how far each score lies from it. So decide **before** you look which of the two your
+# claim is about. A p-value alone says little: give the interval of the difference
 # beside it. And McNemar counts **patients**. With several images each, make one decision a patient first, or
 # bootstrap the difference over patients.
 
@@ -678,6 +710,10 @@ def patients_needed(sensitivity, half_width, prevalence):
 ex.patients_needed.check(patients_needed)
 
 # %% [markdown]
+# That is Wald's width again. For a plan it will do, as long as $n$ comes out in the hundreds: 125 found of 139 ill
+# gives 0.84 to 0.94 by Wilson, about the $\pm0.05$ that the formula promised. And "recruit" means **on average**:
+# chance may send you fewer ill patients.
+#
 # **How likely will you see a difference that is there?** That is [power](glossary:power). Two models, paired. Let
 # $\psi$ be the share of discordant patients and $\delta$ the difference of the accuracies. One patient contributes
 # $+1$, $-1$ or $0$, with mean $\delta$ and variance $\psi-\delta^2$. The mean over $n$ patients exceeds
@@ -695,6 +731,7 @@ ex.patients_needed.check(patients_needed)
 only_a, only_b = 0.10, 0.03
 delta, discordant = only_a - only_b, only_a + only_b
 factor = (1.96 + 0.84) ** 2
+assert np.allclose(metrics.wilson_interval(125, 139), (0.84, 0.94), atol=0.005)
 paired_n = int(np.ceil(factor * (discordant - delta**2) / delta**2))
 two_groups = 2 * int(np.ceil(factor * (0.87 * 0.13 + 0.80 * 0.20) / delta**2))
 print(f"paired: {paired_n} patients; two groups: {two_groups}")
@@ -706,15 +743,15 @@ def simulated_power(n, studies=5000):
     return np.mean(2 * tail < 0.05)
 
 
-for n in (50, 100, paired_n, 2 * paired_n):
+for n in (50, 100, paired_n, 225, 2 * paired_n):
     print(f"{n:4d} patients: McNemar's test finds the difference in {simulated_power(n):.0%} of 5,000 studies")
 assert two_groups > 4 * paired_n and 0.70 < simulated_power(paired_n) < 0.85 and simulated_power(50) < 0.25
 
 # %% [markdown]
-# Pairing saves more than three patients of four. The exact test needs a few more than the formula says, as it never
-# errs more than 5 %. And look at the first line: a study of 50 patients misses a difference of seven points more than
-# four times in five. "No significant difference (n = 50)" is no finding. Where no formula fits, simulate your study,
-# as here: draw it, test it, count.
+# Pairing saves more than three patients of four. The exact test needs a few more than the formula says, about 225: it
+# counts whole patients, and keeps its false alarms below 5 % rather than at 5 %. And look at the first line: a study of
+# 50 patients misses a difference of seven points more than four times in five. "No significant difference (n = 50)" is
+# no finding. Where no formula fits, simulate your study, as here: draw it, test it, count.
 #
 # **How many looks?** You train for 100 epochs, look at 25 validation patients after each, and keep the best. Suppose
 # that **every** epoch has a true accuracy of 0.75: nothing is learned after the first.
@@ -751,14 +788,14 @@ axes.set_title("Optimism of the best of many, simulated (truth 0.75)")
 axes.legend()
 plots.picture(
     figure,
-    alt="Optimism against the number of looks, from 1 to 100, for 25, 100 and 400 cases. It grows with the logarithm of "
-    "the looks, to about 0.17 with 25 cases, half of that with 100 and a quarter with 400.",
+    alt="Optimism against the number of looks, from 1 to 100, for 25, 100 and 400 cases. It is 0 for one look and grows "
+    "with each, to about 0.17 with 25 cases, half of that with 100 and a quarter with 400.",
 )
 
 # %% [markdown]
-# **A 0.92 on 25 cases is what the luckiest of 100 epochs of a 0.75 model reaches.** Neighbouring epochs make similar
-# errors, so real looks count for fewer than 100; even so the optimism is large. Wilson's 0.75 to 0.98 does not save
-# you: its promise holds for one model, chosen **without** these patients. The same goes for 100 models, 100
+# **A 0.92 on 25 cases may be no more than the luckiest of 100 epochs of a 0.75 model.** Neighbouring epochs make
+# similar errors, so real looks count for fewer than 100; even so the optimism is large. Wilson's 0.75 to 0.98 does not
+# save you: its promise holds for one model, chosen **without** these patients. The same goes for 100 models, 100
 # thresholds, 100 seeds, and for a test set that a field has used for ten years.
 #
 # The cure is a second set of patients. Choose on validation. Then look at the test set **once**. If you must test $k$
@@ -875,14 +912,16 @@ plots.picture(
 # %%
 gap = metrics.compare_auc(y, held_out["by image"], held_out["by patient"], patients=screening.patients)
 print("by image minus by patient:", gap.difference)
-assert gap.difference.low > 0.15
+assert gap.difference.low > 0.05
 
 # %% [markdown]
-# By image the study would be published; by patient it would be sent back. The **narrow** interval is the wrong one:
-# no interval knows how the split was made. The split by patient is imprecise, as 60 patients are few, and its
-# interval says so. The one by slice looks careful, and leaks all the same: the slices of a patient share the scanner
-# and the grain. In brain MR, [Yagis and others 2021](https://doi.org/10.1038/s41598-021-01681-w) measured gains of 29
-# to 55 points of accuracy from splitting by slice.
+# By image the study would be published; by patient it would be sent back. The **narrow** interval is the wrong one: no
+# interval knows how the split was made. The split by patient is imprecise, as 60 patients are few, and its interval
+# says so. (Not even in full: five models were trained, on parts of the same 60 patients, and the interval asks only
+# what other *test* patients would have changed.) The one by slice looks careful, and leaks all the same: the slices of
+# a patient share the scanner and the grain. In brain MR, [Yagis and others
+# 2021](https://doi.org/10.1038/s41598-021-01681-w) measured gains of 29 to 55 points of accuracy from splitting by
+# slice.
 #
 # **How to catch it, without a new cohort.** First, ask the guard. It knows nothing of models; it compares names.
 
@@ -915,7 +954,7 @@ for name, values in controls.items():
 assert controls["by image"].min() > 0.9 and abs(controls["by patient"].mean() - 0.5) < 0.15
 
 # %% [markdown]
-# Split by image, coins are "diagnosed" from pictures nearly without an error. All of that is recognition: the model
+# Split by image, coins are "diagnosed" from pictures with an AUC above 0.9. All of that is recognition: the model
 # knows the patient again and recalls the label. Split by patient, the four scatter around a half, as widely as 60
 # patients must.
 #
@@ -956,7 +995,7 @@ for name, (inputs, targets, units, model, groups) in runs.items():
     print(f"{name:28s} {aucs[name]}")
 assert aucs["15 features chosen before"].low > 0.75 and aucs["copies, split at random"].low > 0.9
 for name in ("everything inside the folds", "scaled before the split", "copies, split by patient"):
-    assert aucs[name].low < 0.65
+    assert aucs[name].low < 0.5 < aucs[name].high
 
 # %% [markdown]
 # Fifteen columns of **noise**, chosen with the help of the labels that they are tested on, make a splendid
@@ -970,8 +1009,9 @@ for name in ("everything inside the folds", "scaled before the split", "copies, 
 # ## Find the flaw
 # You are the reviewer. The six reports are **fictitious**: no such studies, people or numbers exist. Their errors do.
 # They are told after errors that reviews found again and again ([Roberts and others
-# 2021](https://doi.org/10.1038/s42256-021-00307-0) looked at 62 models for COVID-19 and found none fit for the clinic;
-# [Varoquaux and Cheplygina 2022](https://doi.org/10.1038/s41746-022-00592-y) look at medical imaging as a whole).
+# 2021](https://doi.org/10.1038/s42256-021-00307-0) looked at 62 studies on COVID-19 and found no model fit for the
+# clinic; [Varoquaux and Cheplygina 2022](https://doi.org/10.1038/s41746-022-00592-y) look at medical imaging as a
+# whole).
 #
 # Each report has **one** flaw that makes its claim worthless. The other options are untrue, or matter less.
 #
@@ -1007,8 +1047,8 @@ ex.flaw_1.check(flaw_1)
 # > patients. Another 25 patients, drawn at random beforehand, formed the test set. Training ran for 100 epochs. After
 # > each, the accuracy on the 25 test patients was recorded, and the best model, that of epoch 63, was saved. It
 # > classified 23 of 25 test patients correctly: accuracy 0.92 (95 % CI 0.75 to 0.98, Wilson). The last epoch reached
-# > 0.80. Flips and rotations were applied to the training images only. With 0.92 the network exceeds the 0.84 of our
-# > radiologists.
+# > 0.80. Flips and rotations were applied to the training images only. An accuracy of 0.92 (0.75 to 0.98) is to be
+# > expected in new patients of our clinic.
 #
 # - **A** A patient may lie in training and test set.
 # - **B** The augmentation leaks into the test set.
@@ -1175,8 +1215,9 @@ plots.picture(
 )
 
 # %% [markdown]
-# The same two models, the same half of the patients. With 25 you cannot even exclude that A is a coin; with all of them
-# the difference is clear. (Only the last row is a result. To report whichever row suits you would be four looks.)
+# The same two models, the same half of the patients. With 25 of them A may be hardly better than a coin, or perfect;
+# with all of them the difference is clear. (Only the last row is a result. To report whichever row suits you would be
+# four looks.)
 #
 # And the published figure? Those who made the data set report an accuracy of 97 % by tenfold cross-validation, and then
 # tested on 54 **new** patients: all 54 right, one atypical finding among them ([Wolberg, Street and Mangasarian
@@ -1185,10 +1226,10 @@ plots.picture(
 # %%
 print("54 of 54, Wilson: {:.2f} to {:.2f}".format(*metrics.wilson_interval(54, 54)))
 print("accuracy of model A here:", metrics.accuracy_score(malignant, test_scores["A"] > 0.5, patients=names[test]))
-assert metrics.wilson_interval(54, 54).low < 0.94
+assert metrics.wilson_interval(54, 54).low < 15 / 16
 
 # %% [markdown]
-# "100 %" is compatible with an error in every fifteenth patient. It agrees with 97 %, and with yours.
+# "100 %" is compatible with an error in every sixteenth patient. It agrees with 97 %, and with yours.
 #
 # **Real chest CT, if it is there.** The LUNA16 crops are 50 × 50 pixels around places that might be a nodule ([Setio
 # and others 2017](https://doi.org/10.1016/j.media.2017.06.015)). The file does not name the patient, but its rows run
@@ -1229,7 +1270,7 @@ if data.available("luna16_crops"):
 # much as three hundredths of AUC, even at the upper end of its interval. In the lab the **label belonged to the
 # patient**, so knowing the patient again was enough. Here a block has nodules **and** other places, so knowing the
 # scan tells next to nothing about a crop. Is there nothing to know again, then? Ask the negative control: one coin
-# for each block.
+# for each block. And make it strict: the forest is given what fingerprints are made of, grey levels and grain.
 
 # %%
 if data.available("luna16_crops"):
@@ -1272,15 +1313,16 @@ if not data.available("luna16_crops"):
 # - That these 284 patients are a fresh test set. The data have been public since 1993. That scaled features and a
 #   logistic regression do well on them was known before this lesson was written: many have looked.
 # - That the gap of the leakage lab is typical. The screening study is simulated, with a weak disease and strong
-#   fingerprints; on the real crops the gap was small. The size depends on the data. The direction does not.
+#   fingerprints; on the real crops no gap was found. The size depends on the data, and on how much of the label
+#   belongs to the patient.
 # - That 0.5 as a threshold, or an AUC, says what a test is worth to a woman with a lump (lesson 05a).
 # - That a split by blocks is one by patient. A scan may lie across a border. It is the best that this file allows.
 #
 # **When you report**, use the list made for your kind of study: TRIPOD+AI for prediction models ([Collins and others
 # 2024](https://doi.org/10.1136/bmj-2023-078378)), STARD-AI for diagnostic accuracy ([Sounderajah and others
-# 2025](https://doi.org/10.1038/s41591-025-03953-8)), CLAIM for imaging ([Mongan, Moy and Kahn
-# 2020](https://doi.org/10.1148/ryai.2020200029)). They ask what this lesson asked: who, how many, split how, looked at
-# how often, and with what uncertainty.
+# 2025](https://doi.org/10.1038/s41591-025-03953-8)), CLAIM for imaging, in its update ([Tejani and others
+# 2024](https://doi.org/10.1148/ryai.240300)). They ask what this lesson asked: who, how many, split how, looked at how
+# often, and with what uncertainty.
 
 # %% [markdown]
 # ## Summary
@@ -1301,8 +1343,8 @@ if not data.available("luna16_crops"):
 # [standard error](glossary:standard-error) · [confidence interval](glossary:confidence-interval) ·
 # [coverage](glossary:coverage) · [bootstrap](glossary:bootstrap) · [intraclass
 # correlation](glossary:intraclass-correlation) · [design effect](glossary:design-effect) · [placement
-# value](glossary:placement-value) · [McNemar's test](glossary:mcnemars-test) · [power](glossary:power) · [leakage](glossary:leakage) · [split by
-# patient](glossary:split-by-patient)
+# value](glossary:placement-value) · [McNemar's test](glossary:mcnemars-test) · [power](glossary:power) ·
+# [leakage](glossary:leakage) · [split by patient](glossary:split-by-patient)
 #
 # ### Further reading
 # - Varoquaux G, Cheplygina V. *Machine learning for medical imaging: methodological failures and recommendations for
@@ -1324,5 +1366,5 @@ if not data.available("luna16_crops"):
 #   <https://doi.org/10.2307/2533958>
 # - Collins GS, et al. *TRIPOD+AI statement: updated guidance for reporting clinical prediction models that use
 #   regression or machine learning methods.* BMJ 2024. <https://doi.org/10.1136/bmj-2023-078378>
-# - Mongan J, Moy L, Kahn CE. *Checklist for artificial intelligence in medical imaging (CLAIM): a guide for authors and
-#   reviewers.* Radiology: Artificial Intelligence 2020. <https://doi.org/10.1148/ryai.2020200029>
+# - Tejani AS, et al. *Checklist for artificial intelligence in medical imaging (CLAIM): 2024 update.* Radiology:
+#   Artificial Intelligence 2024. <https://doi.org/10.1148/ryai.240300>

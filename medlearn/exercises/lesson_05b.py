@@ -19,6 +19,12 @@ def _wilson_with(*, centre=lambda p, n, z: p + z**2 / (2 * n), inside=lambda n, 
     return mistaken
 
 
+def _two_limits(result, expected):
+    """Compare two limits, in a tuple, a list or an array."""
+    array = isinstance(result, np.ndarray) and result.shape == (2,)
+    return same(result.tolist() if array else result, expected)
+
+
 @exercise(
     task="Solve the score equation: return the two limits (low, high) of the Wilson interval.",
     cases=lambda rng: [(7, 10, 1.96), (0, 20, 1.96), (23, 25, 2.576), (50, 50, 1.645), (3, 400, 1.96)],
@@ -51,7 +57,12 @@ def _wilson_with(*, centre=lambda p, n, z: p + z**2 / (2 * n), inside=lambda n, 
             lambda successes, n, z: _wilson_with()(successes, n, z)[::-1],
             "The two limits are right and stand in the wrong order: (low, high).",
         ),
+        (
+            lambda successes, n, z: _wilson_with()(successes, n, 1.96),
+            "You took 1.96 for z. It comes as an argument: other levels have another z.",
+        ),
     ],
+    compare=_two_limits,
     hints=[
         "Square both sides and collect powers of p: (1 + z²/n) p² - (2 s + z²/n) p + s² = 0, with s = successes / n.",
         "The roots are (-b ± sqrt(b² - 4ac)) / (2a). The smaller one is the lower limit.",
@@ -89,6 +100,10 @@ def wilson(successes, n, z):
         (
             lambda n, level: -np.log(1 - level) / n,
             "That is the first term of the logarithm's series, behind the rule of three. Solve the equation exactly.",
+        ),
+        (
+            lambda n, level: 100 * (1 - (1 - level) ** (1 / n)),
+            "That is the rate in per cent. Return it as a probability between 0 and 1.",
         ),
     ],
     hints=[
@@ -224,6 +239,10 @@ def _pairs_as_independent(ill, healthy):
             "That is the variance. The standard error is its square root.",
         ),
         (
+            lambda ill, healthy: sum(stats.sem(_pairs(ill, healthy).mean(axis=axis)) for axis in (1, 0)),
+            "You added standard errors. Variances add: take the root of their sum.",
+        ),
+        (
             lambda ill, healthy: np.sqrt(_pairs(ill, healthy).mean(axis=1).var(ddof=1) / len(ill)),
             "The healthy are missing. They are a sample too, and add their own variance.",
         ),
@@ -312,6 +331,10 @@ def _unpaired(a_right, b_right):
             lambda a_right, b_right: stats.binomtest(_discordant(a_right, b_right)[0], len(a_right), 0.5).pvalue,
             "You took all patients as n. Those whom both got right, or both wrong, say nothing about the difference.",
         ),
+        (
+            lambda a_right, b_right: stats.binomtest(int(a_right.sum()), int(a_right.sum() + b_right.sum())).pvalue,
+            "You counted those whom both got right, on both sides. Only the discordant ones are tosses of the coin.",
+        ),
     ],
     hints=[
         "Count two kinds of patients: A right and B wrong, A wrong and B right. The others do not enter.",
@@ -326,7 +349,7 @@ def mcnemar(a_right, b_right):
 
 @exercise(
     task="Return how many patients to recruit, a whole number: a sensitivity to ± half_width at 95 % (z = 1.96).",
-    cases=lambda rng: [(0.9, 0.05, 0.1), (0.8, 0.03, 0.25), (0.95, 0.04, 0.007), (0.7, 0.1, 0.47)],
+    cases=lambda rng: [(0.9, 0.05, 0.1), (0.8, 0.03, 0.25), (0.95, 0.04, 0.007), (0.7, 0.1, 0.47), (0.6, 0.08, 0.2)],
     mistakes=[
         (
             lambda sensitivity, half_width, prevalence: int(np.ceil(_num_ill(sensitivity, half_width))),
@@ -335,6 +358,10 @@ def mcnemar(a_right, b_right):
         (
             lambda sensitivity, half_width, prevalence: int(_num_ill(sensitivity, half_width) / prevalence),
             "You rounded down: the interval is then a little too wide. Round up.",
+        ),
+        (
+            lambda sensitivity, half_width, prevalence: round(_num_ill(sensitivity, half_width) / prevalence),
+            "You rounded to the nearest number, which may be too few. Round up.",
         ),
         (
             lambda sensitivity, half_width, prevalence: int(
@@ -359,6 +386,12 @@ def mcnemar(a_right, b_right):
             "You asked for half of the half-width. It is given as ±: the distance from the middle to one end.",
         ),
         (
+            lambda sensitivity, half_width, prevalence: int(
+                np.ceil(_num_ill(sensitivity, 2 * half_width) / prevalence)
+            ),
+            "You took half_width for the full width. It is given as ±: the distance from the middle to one end.",
+        ),
+        (
             lambda sensitivity, half_width, prevalence: int(np.ceil(_num_ill(sensitivity, half_width) * prevalence)),
             "Fewer patients than ill ones? Divide by the prevalence.",
         ),
@@ -375,7 +408,7 @@ def mcnemar(a_right, b_right):
     ],
     hints=[
         "half_width = z sqrt(p(1 - p) / n). Solve for n, the number of ill patients.",
-        "n = z² p(1 - p) / half_width². To meet n ill patients you must recruit n / prevalence.",
+        "n = z² p(1 - p) / half_width². To meet n ill patients, on average, recruit n / prevalence.",
         "int(np.ceil(...)) of that.",
     ],
 )
@@ -393,7 +426,7 @@ def _num_ill(share, half_width):
 
 
 def _same_letter(result, expected):
-    return isinstance(result, str) and result.strip(" .()").upper() == expected
+    return isinstance(result, str) and result.strip(" .()\"'").upper() == expected
 
 
 def _flaw(reasons, hints):

@@ -52,6 +52,14 @@ def test_wilson_equals_scipy(successes, n, level):
     np.testing.assert_allclose(limits, (expected.low, expected.high), atol=1e-12)
 
 
+@pytest.mark.parametrize("kind", [tuple, list, np.array])
+def test_wilson_may_come_from_the_roots_of_a_polynomial(kind):
+    def mine(k, n, z):
+        return kind(sorted(np.roots([1 + z**2 / n, -2 * k / n - z**2 / n, (k / n) ** 2]).real))
+
+    assert ex.wilson.evaluate(mine).state == "right"
+
+
 def test_wilson_of_seven_in_ten():
     # centre (0.7 + 3.8416/20) / 1.38416 = 0.6445, half-width 1.96 sqrt(0.021 + 3.8416/400) / 1.38416 = 0.2477
     low, high = solution(ex.wilson)(7, 10, 1.96)
