@@ -61,7 +61,8 @@ def bca_interval(resampled, value, influence, *, level):
     ----------
     Efron (1987), Better bootstrap confidence intervals, doi:10.1080/01621459.1987.10478410.
     """
-    below = ((resampled < value).mean() + (resampled <= value).mean()) / 2
+    rounding = 1e-12 * max(1.0, abs(value))  # two ways to the same value may differ in the last digit
+    below = ((resampled < value - rounding).mean() + (resampled <= value + rounding).mean()) / 2
     if not 0 < below < 1:
         return percentile_interval(resampled, level=level)
     bias = stats.norm.ppf(below)
