@@ -1201,8 +1201,9 @@ if have_crops:
 # no calibration changes that; a better model may (lesson 06).
 #
 # The balanced model overstates by far; the shift, computed from the training labels alone, mends most of it, and
-# changes no pair. (Not all: look at the few crops above 0.5.) But look at what the prevalence in this file is: somebody drew about five other candidates for each
-# nodule. In LUNA16's own list of 551,065 candidates 1,351 are labelled nodules.
+# changes no pair. (Not all: look at the few crops above 0.5.) But look at what the prevalence in this file is:
+# somebody drew about five other candidates for each nodule. In LUNA16's own list of 551,065 candidates 1,351 are
+# labelled nodules.
 #
 # **Predict:** the same model on that whole list: which share of its marks would be nodules?
 
