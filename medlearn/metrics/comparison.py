@@ -37,6 +37,10 @@ class AucComparison:
     z: float
     p_value: float
 
+    def counted_in(self, unit):
+        """Return the same comparison under the name of what stood in for the patients: "block", say."""
+        return replace(self, **{name: getattr(self, name).counted_in(unit) for name in ("a", "b", "difference")})
+
     def __str__(self):
         if math.isnan(self.p_value):
             test = self.difference.reason or "no test"

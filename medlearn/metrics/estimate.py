@@ -1,7 +1,7 @@
 """A score with its interval: what was measured, how far it can be trusted, and on how many patients."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 
@@ -33,6 +33,8 @@ class Estimate:
         How the interval was made.
     reason : str
         Why the value or the interval is missing; empty where both are there.
+    unit : str
+        What was drawn as a patient, in the singular: see :meth:`counted_in`.
 
     Examples
     --------
@@ -53,6 +55,23 @@ class Estimate:
     num_cases: int
     method: str
     reason: str = ""
+    unit: str = "patient"
+
+    def counted_in(self, unit):
+        """Return the same estimate under the name of what stood in for the patients.
+
+        Parameters
+        ----------
+        unit : str
+            In the singular, such as "block" for blocks of rows, or "hospital".
+
+        Examples
+        --------
+        >>> e = Estimate(0.81, 0.78, 0.84, level=0.95, num_patients=59, num_cases=1387, method="logit")
+        >>> print(e.counted_in("block"))
+        0.81 (95 % CI 0.78 to 0.84, 59 blocks)
+        """
+        return replace(self, unit=unit)
 
     @property
     def interval(self):
@@ -76,7 +95,7 @@ class Estimate:
 
     @property
     def _size(self):
-        number, unit = (self.num_cases, "case") if self.num_patients is None else (self.num_patients, "patient")
+        number, unit = (self.num_cases, "case") if self.num_patients is None else (self.num_patients, self.unit)
         return f"{number} {unit}" if number == 1 else f"{number} {unit}s"
 
 

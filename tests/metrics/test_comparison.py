@@ -40,6 +40,13 @@ def test_comparison_is_antisymmetric_and_prints():
     assert f"z = {forth.z:.2f}, p = {forth.p_value:.3f}" in said
 
 
+def test_comparison_names_what_stood_in_for_the_patients():
+    labels, scores = [0, 1, 0, 1, 0, 1], [1, 2, 3, 4, 5, 6]
+    compared = compare_auc(labels, scores, [1, 3, 2, 4, 6, 5], patients=["a", "a", "b", "b", "c", "c"])
+    by_block = compared.counted_in("block")
+    assert str(by_block).count("3 blocks)") == 3 and "patient" not in str(by_block)
+
+
 def test_patients_widen_the_difference():
     patients = np.repeat(np.arange(20), 4)
     labels = np.repeat([0, 1], 40)

@@ -25,6 +25,12 @@ def test_estimate_without_patients_counts_cases():
     assert str(dataclasses.replace(GOOD, num_patients=None, num_cases=1)).endswith("0.94, 1 case)")
 
 
+def test_estimate_names_what_stood_in_for_the_patients():
+    assert str(GOOD.counted_in("block")) == "0.91 (95 % CI 0.87 to 0.94, 124 blocks)"
+    assert str(dataclasses.replace(GOOD, num_patients=1).counted_in("block")).endswith("0.94, 1 block)")
+    assert GOOD.counted_in("block").interval == GOOD.interval and GOOD.unit == "patient"
+
+
 def test_estimate_prints_an_odd_level_in_full():
     assert "99.9 % CI" in str(dataclasses.replace(GOOD, level=0.999))
 
