@@ -537,7 +537,7 @@ plots.picture(
 # `float64`, near $5\cdot10^{-3}$ in `float32`. The slopes here are about $\frac12$, so `float32` leaves you some five
 # digits, where `float64` leaves eleven. **Check gradients in double precision.**
 #
-# ### Exercise: a numerical gradient
+# ### Exercise (further): a numerical gradient
 # Write the central difference for a function of an array: one number for each entry. Leave the array that you got
 # unchanged.
 
@@ -706,9 +706,9 @@ assert 0.45 < shares["soft Dice"][0] < 0.55 and shares["focal, γ = 2"][1] > 0.9
 # no accident. With a free bias $b$, $dL/db\propto\sum_i(p_i-y_i)$, and at its minimum
 # $\sum_{y=1}(1-p_i)=\sum_{y=0}p_i$. So an unequal pull is mostly a problem of the **first steps**. Start the last bias
 # at the log odds of the prevalence and it is gone from step 0; Lin et al. do that too. What stays is that 100 nodules
-# teach less about nodules than 5,000 would, and no loss mends that. The third column is one arbitrary state
-# on the way, with a bias that does not fit: the plain share lies in between. (Small batches are another matter: of 32
-# cases at 1 %, most batches have no nodule at all.)
+# teach less about nodules than 5,000 would, and no loss mends that. The third column is one arbitrary state on the way,
+# with a bias that does not fit: the plain share lies in between. (Small batches are another matter: of 32 cases at 1 %,
+# most batches have no nodule at all.)
 
 # %% tags=["nbval-check-output"]
 print(f"batches of 32 without a nodule: {0.99**32:.0%}")
@@ -1010,8 +1010,8 @@ plots.picture(
 # - **Accuracy** has no slope, only one jump. Honesty costs nothing, so it is proper; but it cannot tell 51 % from 99 %,
 #   so it is not strictly proper, and rewards nobody for honesty.
 # - **Absolute error** has the slope $1-2p$ everywhere. The best $q$ is 0 or 1: not proper, it pays to **exaggerate**.
-# - **Focal**: its slope at $q=p$ is $2p(1-p)\log\frac{p}{1-p}+2p-1$. That is positive for $p>\frac12$ and negative below, so
-#   it pays to move towards the middle: not proper, to **hedge** is better.
+# - **Focal**: its slope at $q=p$ is $2p(1-p)\log\frac{p}{1-p}+2p-1$. That is positive for
+#   $p>\frac12$ and negative below, so it pays to move towards the middle: not proper, to **hedge** is better.
 #
 # A squared error on probabilities *is* the Brier score ([Brier
 # 1950](https://doi.org/10.1175/1520-0493(1950)078%3C0001:VOFEIT%3E2.0.CO;2)): a fine score, a slow loss.
