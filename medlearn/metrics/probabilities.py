@@ -148,12 +148,16 @@ def inversion_interval(table, statistic, *, level, seed):
     error = np.sqrt(np.sum(statistic.influence**2))
     if not error > NO_SPREAD:
         return logit_interval(statistic, level=level)
-    size, axes = np.linalg.eigh(pulls.T @ pulls)
-    noise = np.random.default_rng(seed).standard_normal((NUM_DRAWS, len(gaps)))
-    noise = (noise * np.sqrt(np.maximum(size, 0))) @ axes.T  # (draws, bins)
-    low = _smallest_share(gaps, noise, level) * statistic.value
+    low = _smallest_share(gaps, draw_noise(pulls.T @ pulls, seed=seed), level) * statistic.value
     half = float(stats.t.ppf((1 + level) / 2, statistic.degrees)) * error
     return Interval(low, min(1.0, statistic.value + half)), "inversion"
+
+
+def draw_noise(covariance, *, seed):
+    """Return normal noise of this covariance, which may be singular; shape (draws, bins)."""
+    size, axes = np.linalg.eigh(covariance)
+    noise = np.random.default_rng(seed).standard_normal((NUM_DRAWS, len(covariance)))
+    return (noise * np.sqrt(np.maximum(size, 0))) @ axes.T
 
 
 def _smallest_share(gaps, noise, level):

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from scipy import stats
+from sklearn.metrics import roc_auc_score
 
 from medlearn.metrics import auc_score, compare_auc
 
@@ -58,6 +59,18 @@ def test_patients_widen_the_difference():
     assert clustered.p_value > plain.p_value and clustered.difference.num_patients == 20
     singles = compare_auc(labels, a, b, patients=np.arange(80))
     assert singles.z == pytest.approx(plain.z, abs=1e-12)
+
+
+def test_several_images_a_patient_leave_each_patient_out():
+    patients = np.repeat(np.arange(16), np.tile([2, 8], 8))
+    kept = [patients != i for i in range(16)]
+    without = np.array([roc_auc_score(LABELS[k], A[k]) - roc_auc_score(LABELS[k], B[k]) for k in kept])
+    error = np.sqrt(15 / 16 * np.sum((without - without.mean()) ** 2))
+    degrees = 80**2 / (8 * 4 + 8 * 64) - 1  # Kish: (sum of images)^2 / sum of squares
+    got = compare_auc(LABELS, A, B, patients=patients)
+    assert got.z == pytest.approx(got.difference.value / error, abs=1e-9)
+    assert got.p_value == pytest.approx(2 * stats.t.sf(abs(got.z), degrees), abs=1e-12)
+    assert got.difference.high - got.difference.value == pytest.approx(stats.t.ppf(0.975, degrees) * error, abs=1e-9)
 
 
 def test_models_that_order_alike_do_not_differ():

@@ -21,6 +21,7 @@ def test_roc_curve_equals_scikit_learn_and_its_area_is_the_auc():
     area = np.trapezoid(curve.sensitivity, curve.false_positive_rate)
     assert area == pytest.approx(auc_score(LABELS, scores).value, abs=1e-12)
     assert curve.thresholds[0] == np.inf
+    assert roc_curve([0, 0, 0, 1, 1], range(5)).thresholds.tolist() == [np.inf, 4, 3, 2, 1, 0]  # none left out
 
 
 def test_roc_curve_needs_two_classes():

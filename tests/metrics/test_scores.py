@@ -10,6 +10,7 @@ from scipy import stats
 from sklearn import metrics as oracle
 
 from medlearn import metrics
+from medlearn.metrics.probabilities import draw_noise
 
 untimed = settings(deadline=None, max_examples=60)  # a timing is never a test
 RNG = np.random.default_rng(12)
@@ -198,6 +199,8 @@ def test_calibration_error_by_hand():
 def test_calibration_error_counts_0_and_1(edge, label, expected):
     # Other tools lost cases at 0 (bin -1), or gave those at exactly 1 a bin of their own.
     assert metrics.expected_calibration_error([label, label], [edge, edge]).value == expected
+    # 0.5 opens the upper of two bins: |0.5 + -0.9| / 2
+    assert metrics.expected_calibration_error([1, 0], [0.5, 0.9], num_bins=2).value == pytest.approx(0.2)
     # 0.95 and 1.0 share the last bin: |0.05 + -1| / 2
     assert metrics.expected_calibration_error([1, 0], [0.95, 1.0]).value == pytest.approx(0.475)
 
@@ -209,6 +212,13 @@ def test_calibration_error_of_a_calibrated_model_may_be_zero():
     got = metrics.expected_calibration_error(labels, said)
     assert got.value > 0.03 and got.low == 0  # the truth is 0: all of the value is noise
     assert metrics.expected_calibration_error(labels, said, method="percentile").low > 0.03  # and misses it
+
+
+def test_noise_of_the_gaps_has_their_covariance():
+    pulls = np.array([[2.0, 1.0, 0.0], [1.0, 2.0, 0.0]])  # the third bin is empty
+    noise = draw_noise(pulls.T @ pulls, seed=0)
+    assert np.cov(noise.T) == pytest.approx(np.array([[5, 4, 0], [4, 5, 0], [0, 0, 0]]), abs=0.5)
+    assert noise[:, 2] == pytest.approx(0)
 
 
 def test_num_bins_is_checked():
