@@ -199,8 +199,8 @@ def steps_needed(kappa, factor):
 ex.steps_needed.check(steps_needed)
 
 # %% [markdown]
-# For large $\kappa$ the rate is about $1-2/\kappa$, and $\ln(1-2/\kappa)\approx-2/\kappa$. So a factor of $10^{-6}$ takes about
-# $\tfrac12\kappa\ln 10^6\approx 7\kappa$ steps. The condition number **is** the price.
+# For large $\kappa$ the rate is about $1-2/\kappa$, and $\ln(1-2/\kappa)\approx-2/\kappa$. So a factor of $10^{-6}$
+# takes about $\tfrac12\kappa\ln 10^6\approx 7\kappa$ steps. The condition number **is** the price.
 
 # %% [markdown]
 # ## A heavy ball
@@ -287,8 +287,8 @@ plots.picture(
 
 # %% [markdown]
 # The V has become a tub with a **flat floor** at $\sqrt\mu$: over a wide range of $\lambda$ all directions shrink
-# equally fast. And the edge moves out to $\eta\lambda=2(1+\mu)$, where $z=-1$ solves the equation (put it in). So choose
-# $\eta$ and $\mu$ such that $\lambda_\min$ lies at the left end of the floor and $\lambda_\max$ at the right:
+# equally fast. And the edge moves out to $\eta\lambda=2(1+\mu)$, where $z=-1$ solves the equation (put it in). So
+# choose $\eta$ and $\mu$ such that $\lambda_\min$ lies at the left end of the floor and $\lambda_\max$ at the right:
 # $\sqrt{\eta\lambda_\min}=1-\sqrt\mu$ and $\sqrt{\eta\lambda_\max}=1+\sqrt\mu$. Add them, and divide one by the other:
 #
 # $$\sqrt\eta=\frac{2}{\sqrt{\lambda_\min}+\sqrt{\lambda_\max}},\qquad
@@ -296,12 +296,12 @@ plots.picture(
 #
 # The rate of gradient descent, with the **root** of $\kappa$.
 #
-# *Nesterov's method* differs in one place: it takes the gradient where the velocity is about to carry you, $\nabla L(w-\eta\mu v)$. In the eigenbasis that is the place
-# $x_t+\mu(x_t-x_{t-1})$, so
+# *Nesterov's method* differs in one place: it takes the gradient where the velocity is about to carry you,
+# $\nabla L(w-\eta\mu v)$. In the eigenbasis that is the place $x_t+\mu(x_t-x_{t-1})$, so
 #
 # $$x_{t+1}=(1-\eta\lambda)\bigl[(1+\mu)\,x_t-\mu\,x_{t-1}\bigr].$$
 #
-# Now the product of the two $z$ is $\mu(1-\eta\lambda)$. With $\eta=1/\lambda_\max$ and
+# Here the product of the two $z$ is $\mu(1-\eta\lambda)$. With $\eta=1/\lambda_\max$ and
 # $\mu=(\sqrt\kappa-1)/(\sqrt\kappa+1)$ they coincide at $\lambda_\min$ and are complex, and smaller, for larger
 # $\lambda$. So the rate is $\sqrt{\mu(1-1/\kappa)}=1-1/\sqrt\kappa$.
 #
@@ -386,9 +386,9 @@ widgets.explore(draw_descent, learning_rate=(0.005, 0.2, 0.005), momentum=(0.0, 
 # A large $\mu$ overshoots and swings: a curve of the loss that goes up and down in waves is a sign of too much
 # momentum. Without momentum, a loss that rises is a sign of too large a step.
 #
-# On a bowl the ball beats Nesterov's method. Is it the better method? Here is a loss of one weight that is a little
-# less than a bowl: its curvature is 1 between $x=1$ and $x=2$, and 25 everywhere else. It has one minimum, at 0. All
-# three methods get the settings that theory gives for eigenvalues from 1 to 25. ([Lessard, Recht and Packard
+# On a bowl the ball beats Nesterov's method. Is it the better method? Here is a convex loss of one weight that is no
+# bowl: its curvature is 1 between $x=1$ and $x=2$, and 25 everywhere else. It has one minimum, at 0. All three methods
+# get the settings that theory gives for eigenvalues from 1 to 25. ([Lessard, Recht and Packard
 # 2016](https://doi.org/10.1137/15M1009597) made it.)
 #
 # **Predict:** one of the three never comes to rest. Which?
@@ -565,9 +565,9 @@ for B in (1, 4, 16, 64):
 
 # %% [markdown]
 # The gradient is right on average. The mean of $B$ independent draws has $1/B$ of the variance of one, so a batch four
-# times as large halves the error: variance divided by 4, standard deviation by 2. Four times the work for half the error is a bad bargain. That is the case for small
-# batches. (Data loaders shuffle, and go through all cases once before any comes again. Then the draws of an epoch are
-# not quite independent.)
+# times as large halves the error: variance divided by 4, standard deviation by 2. Four times the work for half the
+# error is a bad bargain. That is the case for small batches. (Data loaders shuffle, and go through all cases once
+# before any comes again. Then the draws of an epoch are not quite independent.)
 #
 # But the noise does not stop at the minimum. There $\nabla L=0$, and the single gradients are not. Take one
 # coordinate of the bowl and noise $\xi$ of variance $\sigma^2/B$, the same everywhere:
@@ -643,7 +643,7 @@ plots.picture(
 # shrink, under two conditions: $\sum\eta_t=\infty$, or you cannot get to a far minimum; $\sum\eta_t^2<\infty$, so
 # that the noise you collect stays finite and fades. $1/t$ does both. The other cure: keep the rate, and **average**
 # the places you visit ([Polyak and Juditsky 1992](https://doi.org/10.1137/0330046)). The noise in them averages out.
-# (Below, 12 is added to $t$: the first step $1/12$ is just stable.)
+# (Below, 12 is added to $t$, so that the first step, $1/12$, is stable.)
 #
 # **Predict:** four ways from the same start: constant $0.08$; $1/(t+12)^2$; $1/(t+12)$; constant $0.08$, averaged.
 # Which stops before it arrives? Which still fall at the end?
@@ -692,7 +692,8 @@ plots.picture(
 #
 # On a bowl you need no simulation: the mean loss after $t$ steps follows from the recursion for $V$. Take 100
 # directions with $\lambda_i=1/i$, each 1 away from the minimum at the start. Steep directions are the noisier ones:
-# variance $\lambda_i$. Give every batch size its own best rate (a model of [Zhang et al. 2019](https://doi.org/10.48550/arXiv.1907.04164)).
+# variance $\lambda_i$. Give every batch size its own best rate (a model of [Zhang et al.
+# 2019](https://doi.org/10.48550/arXiv.1907.04164)).
 #
 # **Predict:** you double the batch, again and again. Until when does the number of steps halve?
 
@@ -795,16 +796,17 @@ for n in (1, 2, 3, 4, 6):
 assert abs(shares[2][0] - (2 - np.sqrt(2)) / 4) < 0.005 and shares[6][1] > 0.999
 
 # %% [markdown]
-# If each eigenvalue tossed a coin for its sign, bowls would have a share of $2^{-n}$. They are far rarer, as eigenvalues repel each other: for large $n$ its logarithm
-# goes like $-\tfrac14n^2\ln3$ ([Dean and Majumdar 2006](https://doi.org/10.1103/PhysRevLett.97.160201)). A network has
-# millions of weights, so among the places where its gradient vanishes and the loss is still high, nearly all should be
-# saddles. A random matrix is no network, but [Dauphin et al. 2014](https://doi.org/10.48550/arXiv.1406.2572) followed
-# the argument into small networks, and found it there.
+# If each eigenvalue tossed a coin for its sign, bowls would have a share of $2^{-n}$. They are far rarer, as
+# eigenvalues repel each other: for large $n$ the logarithm of their share goes like $-\tfrac14n^2\ln3$ ([Dean and
+# Majumdar 2006](https://doi.org/10.1103/PhysRevLett.97.160201)). A network has millions of weights, so among the
+# places where its gradient vanishes and the loss is still high, nearly all should be saddles. A random matrix is no
+# network, but [Dauphin et al. 2014](https://doi.org/10.48550/arXiv.1406.2572) followed the argument into small
+# networks, and found it there.
 #
 # A **plateau** is worse than a saddle. In lesson 03 a squared error behind a sigmoid stalled. Now you can say for how
 # long. Take one weight, the label 1 and $p=1/(1+e^{-w})$. Far on the wrong side $p\approx e^{w}$, and the slope of
-# $\frac12(p-1)^2$ is $(p-1)\,p\,(1-p)\approx-e^{w}$. The step is $w\leftarrow w+\eta e^{w}$. For small steps read it as
-# $\frac{dw}{dt}=\eta e^{w}$, or $\frac{d}{dt}e^{-w}=-\eta$: from $e^{-w_0}$ down to about zero takes
+# $\frac12(p-1)^2$ is $(p-1)\,p\,(1-p)\approx-e^{w}$. The step is $w\leftarrow w+\eta e^{w}$. For small steps read it
+# as $\frac{dw}{dt}=\eta e^{w}$, or $\frac{d}{dt}e^{-w}=-\eta$: from $e^{-w_0}$ down to about zero takes
 # $t\approx e^{-w_0}/\eta$ steps.
 #
 # **Predict:** at $w_0=-4$ the squared error takes 71 steps. At $w_0=-10$? And cross-entropy?
@@ -876,12 +878,13 @@ for name, spread in zip(names, raw.std(axis=0)):
 
 # %% [markdown]
 # [Logistic regression](glossary:logistic-regression) (lesson 03) has the probabilities $p=\sigma(Xw)$; from here on
-# $\sigma$ is the sigmoid. $X$ has a column of ones for the bias. The gradient of its loss is $\frac1n X^\top(p-y)$. Differentiate once more, with $\sigma'=p(1-p)$:
+# $\sigma$ is the sigmoid. $X$ has a column of ones for the bias. The gradient of its loss is $\frac1n X^\top(p-y)$.
+# Differentiate once more, with $\sigma'=p(1-p)$:
 #
 # $$H=\tfrac1n\,X^\top S\,X,\qquad S=\operatorname{diag}\bigl(p_i(1-p_i)\bigr).$$
 #
-# At $w=0$ all $p_i=\frac12$, so $H=\frac1{4n}X^\top X$. **Units enter squared.** The area has a spread of hundreds, the
-# fractal dimension one of hundredths.
+# At $w=0$ all $p_i=\frac12$, so $H=\frac1{4n}X^\top X$. **Units enter squared.** The area has a spread of hundreds,
+# the fractal dimension one of hundredths.
 #
 # ### Exercise: standardise
 # Give every feature mean 0 and standard deviation 1, **by the training patients**. Test patients are strangers:
@@ -985,10 +988,10 @@ assert needed > 1e10
 
 # %% [markdown]
 # The three are **the same model**: any weights on one scale have weights on another that give the same probabilities,
-# so the minimum is the same (the next section reaches it). Only the road differs.
-# A change of coordinates that lowers $\kappa$ is called a *preconditioner*.
-# [Standardisation](glossary:standardisation) is the cheapest, and one that a pathologist's features and a radiologist's
-# pixels both need ([LeCun et al. 2012](https://doi.org/10.1007/978-3-642-35289-8_3)).
+# so the minimum is the same (the next section reaches it). Only the road differs. A change of coordinates that lowers
+# $\kappa$ is called a *preconditioner*. [Standardisation](glossary:standardisation) is the cheapest, and one that a
+# pathologist's features and a radiologist's pixels both need ([LeCun et al.
+# 2012](https://doi.org/10.1007/978-3-642-35289-8_3)).
 
 # %% [markdown]
 # ## Use the curvature: Newton's method
@@ -1080,8 +1083,9 @@ assert abs(losses[-1] - by_newton["standardised"][-1]) < 1e-8 and halved > 0
 # go half as far (a *backtracking line search*). That is how Newton is used.
 #
 # One trap lies in the data. With all thirty features, can a plane separate the malignant from the benign training
-# patients without an error? Then the loss has **no** minimum: doubling the weights of that plane always lowers it ([Albert and Anderson
-# 1984](https://doi.org/10.1093/biomet/71.1.1)), and Newton would walk for ever. A linear programme decides it.
+# patients without an error? Then the loss has **no** minimum: doubling the weights of that plane always lowers it
+# ([Albert and Anderson 1984](https://doi.org/10.1093/biomet/71.1.1)), and Newton would walk for ever. A linear
+# programme decides it.
 
 # %%
 import scipy.optimize
@@ -1125,8 +1129,8 @@ for size in (500, 1000, 2000):
     print(f"here: solve for {size:4d} weights {1e3 * min(taken_s):6.1f} ms")
 
 # %% [markdown]
-# Four petabytes, and four months for one step. On your machine, too, twice the weights take several times as long: the
-# operations grow like $n^3$. (And a Hessian from a mini-batch would be noisy.) What is used
+# Four petabytes, and four months for one step. On your machine, too, the time grows faster than the number of weights:
+# the operations grow like $n^3$. (And a Hessian from a mini-batch would be noisy.) What is used
 # instead: **L-BFGS** guesses the curvature from the last few gradients ([Liu and Nocedal
 # 1989](https://doi.org/10.1007/BF01589116)); **Gauss-Newton** and its relatives keep the part of $H$ that is never
 # negative, in blocks small enough to invert ([Martens and Grosse 2015](https://doi.org/10.48550/arXiv.1503.05671));
@@ -1189,7 +1193,8 @@ assert abs(auc["raw, 100 steps"].value - area.value) < 0.05
 leaky_centre, leaky_spread = (f(table.features[:, columns], axis=0) for f in (np.mean, np.std))
 X = with_ones((raw - leaky_centre) / leaky_spread)
 w = descend(lambda w: gradient_of(w, X, labels), np.zeros(11), etas)[-1]  # the rate of the standardised fit
-leaky, honest = sigmoid(with_ones((test_raw - leaky_centre) / leaky_spread) @ w), fits["standardised, 100 steps"]
+leaky = sigmoid(with_ones((test_raw - leaky_centre) / leaky_spread) @ w)
+honest = fits["standardised, 100 steps"]
 comparison = metrics.compare_auc(test_labels, leaky, honest, patients=test_patients)
 print("AUC with the leak less AUC without:", comparison.difference)
 print(f"largest change of a patient's probability: {np.abs(leaky - honest).max():.3f}")
