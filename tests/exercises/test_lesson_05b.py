@@ -132,7 +132,7 @@ def test_patients_needed_by_hand():
 
 
 @pytest.mark.parametrize("name", FLAWS)
-@pytest.mark.parametrize("spelling", ["{}", " {} ", "({})", "{}."])
+@pytest.mark.parametrize("spelling", ["{}", " {} ", "({})", "{}.", '"{}"'])
 def test_a_letter_may_be_written_as_people_do(name, spelling):
     exercise = getattr(ex, name)
     letter = solution(exercise)()
