@@ -1259,15 +1259,15 @@ if data.available("luna16_crops"):
     gains = {}
     for name, rival in tqdm(rivals.items(), leave=False):
         at_random, by_block = (held_out_scores(pixels, crops.labels, u, rival) for u in (every_crop, crops.blocks))
-        gains[name] = metrics.compare_auc(crops.labels, at_random, by_block, patients=crops.blocks)
+        gains[name] = metrics.compare_auc(crops.labels, at_random, by_block, patients=crops.blocks).counted_in("block")
     for name in gains:
         print(f"{name}\n   at random {gains[name].a:.3f}\n   by blocks {gains[name].b:.3f}")
         print(f"   the gain  {gains[name].difference:.3f}")
     assert max(gain.difference.high for gain in gains.values()) < 0.03
 
 # %% [markdown]
-# (Where the estimate says "patients", read "blocks".) After the drama in the lab: hardly a gain, with no model as
-# much as three hundredths of AUC, even at the upper end of its interval. In the lab the **label belonged to the
+# After the drama in the lab: hardly a gain, with no model as much as three hundredths of AUC, even at the upper end of
+# its interval. In the lab the **label belonged to the
 # patient**, so knowing the patient again was enough. Here a block has nodules **and** other places, so knowing the
 # scan tells next to nothing about a crop. Is there nothing to know again, then? Ask the negative control: one coin
 # for each block. And make it strict: the forest is given what fingerprints are made of, grey levels and grain.
@@ -1282,7 +1282,7 @@ if data.available("luna16_crops"):
     coins = {}
     for name, units in tqdm({"at random": every_crop, "by blocks": crops.blocks}.items(), leave=False):
         s = held_out_scores(look, block_coin, units, trees)
-        coins[name] = metrics.auc_score(block_coin, s, patients=crops.blocks)
+        coins[name] = metrics.auc_score(block_coin, s, patients=crops.blocks).counted_in("block")
     for name, estimate in coins.items():
         print(f"coin labels, split {name}: {estimate:.3f}")
     assert coins["at random"].low > 0.5 and coins["by blocks"].low < 0.5 < coins["by blocks"].high
