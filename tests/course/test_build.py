@@ -198,7 +198,8 @@ def test_assemble_draws_badges_and_the_colab_line_from_one_place():
 def test_exercise_stubs_are_not_tried(name):
     """Run every stub as the learner finds it: its check says that it is not tried yet."""
     cells = [cell for cell in read_source(name).cells if cell.kind == "code"]
-    ex = importlib.import_module(f"medlearn.exercises.lesson_{name[:2]}")
+    number, _, _ = name.partition("_")
+    ex = importlib.import_module(f"medlearn.exercises.lesson_{number}")
     for stub, check_cell in itertools.pairwise(cells):
         if "exercise" in stub.tags:
             scope = {"np": __import__("numpy")}
