@@ -1,6 +1,6 @@
 # %% [markdown]
 # Lesson 04a had one learning rate for all weights. A network has thousands of weights, and their gradients differ in
-# size by orders of magnitude. In this lesson each weight gets a rate of its own: you derive AdaGrad, RMSProp, Adam
+# size by a factor of ten and more. In this lesson each weight gets a rate of its own: you derive AdaGrad, RMSProp, Adam
 # and AdamW, write each in a few lines, and hold it against PyTorch and Keras, digit by digit. Where the two libraries
 # disagree, you find out by how much. Then come the things around an optimizer that decide at least as much as its
 # name: the rate over time, clipping, and the weights that you start from. At the end, three optimizers are tuned in
@@ -15,8 +15,10 @@
 # brought to mean 0 and standard deviation 1 as in lesson 04a. (All 569 are used here, since nothing is scored. Where
 # scores are made, at the end, the training patients alone give mean and standard deviation.)
 #
-# **Predict:** inputs have the same scale, weights too. By which factor do the gradients of a typical small and a
-# typical large weight differ: 2, 10, or 100?
+# All inputs have the same scale, and the weights start with nearly the same. Take for each weight the root mean square
+# of its gradient over 50 batches, and sort all weights by it.
+#
+# **Predict:** by which factor do the 10th and the 90th percentile differ: 2, 10, or 100?
 
 # %%
 import torch
@@ -31,16 +33,19 @@ torch.manual_seed(0)
 sizes = [30, 64, 64, 64, 1]
 layers = [torch.nn.Linear(a, b) for a, b in zip(sizes, sizes[1:])]
 network = torch.nn.Sequential(*[part for layer in layers for part in (layer, torch.nn.ReLU())][:-1])
-torch.nn.functional.binary_cross_entropy_with_logits(network(inputs)[:, 0], labels).backward()
-gradients = [layer.weight.grad.abs().ravel() for layer in layers]
-for number, g in enumerate(gradients, start=1):
-    print(f"layer {number}: root mean square of the gradient {g.square().mean().sqrt():.1e}")
-low, high = np.percentile(torch.cat(gradients), [10, 90])
+weights = [layer.weight for layer in layers]
+draw, squares = np.random.default_rng(0), [torch.zeros_like(weight) for weight in weights]
+for _ in range(50):
+    rows = draw.integers(0, len(x), size=32)
+    loss = torch.nn.functional.binary_cross_entropy_with_logits(network(inputs[rows])[:, 0], labels[rows])
+    squares = [q + g**2 / 50 for q, g in zip(squares, torch.autograd.grad(loss, weights))]
+low, high = np.percentile(torch.cat([q.ravel() for q in squares]).sqrt(), [10, 90])
+print("by layer:", ", ".join(f"{q.mean().sqrt():.0e}" for q in squares))
 print(f"of all weights, the 10th percentile has {low:.0e}, the 90th {high:.0e}: a factor of {high / low:.0f}")
-assert high / low > 50
+assert high / low > 25
 
 # %% [markdown]
-# One rate cannot suit both ends. A rate that moves the small ones throws the large ones about. Can we derive a rate
+# With one rate for all, those at the one end hardly move, or those at the other are thrown about. Can we derive a rate
 # for each weight from what it has seen?
 #
 # Look at one weight $w$ and its gradients $g_1,\dots,g_T$, each from another batch with a convex loss $L_t$. Let
@@ -134,7 +139,7 @@ assert apart(walk(adagrad, rate=rate), in_torch) < 1e-12
 
 # %% [markdown]
 # ## RMSProp and Adam: forget, then correct
-# AdaGrad's sum only grows, so its steps only shrink. For a convex problem the bound wants that. A network wanders
+# AdaGrad's sum only grows, so the rate of each weight only falls. For a convex problem the bound wants that. A network wanders
 # through regions with other gradients, and an old gradient should not count for ever.
 #
 # [RMSProp](glossary:rmsprop) (Hinton's lecture 6e of 2012; never published as a paper) replaces the sum by a running
@@ -261,13 +266,13 @@ axes[1].legend()
 plots.picture(
     figure,
     alt="Left: the ratio of the uncorrected to the corrected step starts at 3.2, peaks at 6.6 near step 12 and falls "
-    "slowly towards 2 at step 200. Right: measured step lengths; without correction the first steps are several times "
-    "longer, later both are alike.",
+    "slowly to 2.4 at step 200. Right: measured step lengths; without correction the first steps are several times "
+    "longer, and to the end they stay above those with correction.",
 )
 
 # %% [markdown]
 # Too **long**: $m$ is too small by a factor of 10, but the *root* of $v$ by a factor of 32. And it gets worse before
-# it gets better, because $m$ recovers within ten steps and $v$ needs a thousand. The ratio holds for any gradients,
+# it gets better, because $m$ has a memory of ten steps and $v$ one of a thousand. The ratio holds for any gradients,
 # since both corrections are plain numbers: it depends on $t$ only. (From the second step on the two runs stand at
 # different weights, so only the first step of the right picture must match the left one.)
 #
@@ -399,8 +404,8 @@ print(f"best is -1; Adam ends at {reddi(amsgrad=False):+.2f}, AMSGrad at {reddi(
 assert reddi(amsgrad=False) > 0.99 and reddi(amsgrad=True) < -0.9
 
 # %% [markdown]
-# Adam goes to the worst point. The rare large gradient is divided by its own size, the frequent small ones by theirs,
-# and so they win two to one. AMSGrad divides by the largest $v$ so far: a weight's rate never grows again. The
+# Adam goes to the worst point. The rare large gradient is divided by about its own size, the frequent small ones by
+# about theirs, and so the two outvote the one. AMSGrad divides by the largest $v$ so far: a weight's rate never grows again. The
 # example is made for its $\beta_2$, and a network need not behave like it. Remember what it shows: Adam can mute a
 # rare case with a large gradient. In medicine, the rare case is often the one you care for.
 
@@ -509,14 +514,16 @@ assert torch_default == 0.01 and k.AdamW().weight_decay == 0.004
 # %% [markdown]
 # `Adam(weight_decay=...)` is an L2 penalty in PyTorch and AdamW in Keras. The place of the decay (before the step,
 # times the rate) is the same in both AdamWs; their defaults differ by a factor of 2.5. And both let *every* weight
-# decay, biases and normalisation layers included, unless you put those in a group of their own.
+# decay, biases and normalisation layers included, unless you leave some out: in PyTorch by a parameter group of their
+# own, in Keras by `exclude_from_weight_decay`.
 
 # %% [markdown]
 # ## The race, and what makes it fair
 # Five optimizers of `torch.optim` start at the same point of a landscape with a known minimum. Rosenbrock's valley is
 # narrow and bent, Beale's function is flat with steep corners, the bowl has the curvatures 1 and 100, and then there
 # is the same bowl turned by 45°. Each optimizer has the rate that was the best for it, out of the same 21 rates from
-# 0.0001 to 10, with the same 200 steps.
+# 0.0001 to 10, with the same 200 steps. Nearer than $10^{-8}$ counts as arrived; of the rates that arrive, the
+# smallest is taken.
 #
 # **Predict:** who wins on each? Whose result changes when the bowl is turned?
 
@@ -528,11 +535,13 @@ print(" " * 20, *(f"{name:>9s}" for name in TUNED["bowl"]), "  (distance to the 
 for surface, race in table.items():
     print(f"{surface:20s}", *(f"{run.distances[-1]:9.0e}" for run in race.values()))
 end = {surface: {name: run.distances[-1] for name, run in race.items()} for surface, race in table.items()}
-winners = {surface: min(ends, key=ends.get) for surface, ends in end.items()}
-print(winners)
-assert winners["bowl"] == "AdaGrad" and winners["bowl, turned by 45°"] == "momentum" == winners["Beale"]
-assert abs(end["bowl"]["SGD"] / end["bowl, turned by 45°"]["SGD"] - 1) < 1e-6
-assert end["bowl, turned by 45°"]["AdaGrad"] > 1e6 * end["bowl"]["AdaGrad"]
+turned = "bowl, turned by 45°"
+print(f"Adam's rate: {TUNED['bowl']['Adam']:.2g} on the bowl, {TUNED[turned]['Adam']:.2g} on the turned one")
+for name in ("AdaGrad", "RMSProp"):
+    assert end["bowl"][name] < 1e-8 and end[turned][name] > 1e-2
+for name in ("SGD", "momentum"):
+    assert abs(end["bowl"][name] / end[turned][name] - 1) < 1e-6
+assert TUNED[turned]["Adam"] > 10 * TUNED["bowl"]["Adam"] and end[turned]["Adam"] < 1e-3
 
 # %%
 widgets.explore_optimizer_race()
@@ -540,12 +549,12 @@ widgets.explore_optimizer_race()
 # %% [markdown]
 # Move the surfaces and the rates. Three things to see:
 #
-# - **The bowl and its turn.** AdaGrad ends at rounding error on the bowl: two axes, two weights, each with its own
-#   rate, and the curvatures cancel. Turned by 45°, both weights feel both curvatures, and the advantage is gone. SGD
-#   and momentum do not notice the turn at all. An adaptive method depends on the *coordinates*; it is good where the
-#   axes mean something.
-# - **Rosenbrock.** AdaGrad and RMSProp reach the neighbourhood of the star by a leap far across the valley, and then
-#   stand still. Another start, and the leap would land elsewhere. One run from one start is an anecdote.
+# - **The bowl and its turn.** AdaGrad and RMSProp arrive on the bowl: two axes, two weights, each with its own rate,
+#   and the curvatures cancel. Turned by 45°, both weights feel both curvatures, and the advantage is gone. SGD and
+#   momentum do not notice the turn at all. Adam comes as near as before, but only after its rate was tuned anew, to
+#   18 times the old one. An adaptive method depends on the *coordinates*; it is good where the axes mean something.
+# - **Rosenbrock.** AdaGrad and RMSProp reach the neighbourhood of the star by leaps far across the valley, and then
+#   hardly move. Another start, and the leap would land elsewhere. One run from one start is an anecdote.
 # - **One rate for all.** Choose the bowl, "one for all", and move the rate. Who wins now?
 
 # %%
@@ -689,7 +698,7 @@ schedules = {"constant": np.full(600, 2**-4), "steps": steps_down, "warm-up and 
 gaps = {name: np.mean([gap(rates, seed) for seed in range(8)], axis=0) for name, rates in schedules.items()}
 last = {name: values[-50:].mean() for name, values in gaps.items()}
 print("mean gap of the last 50 steps, 8 runs:", {name: f"{value:.1e}" for name, value in last.items()})
-assert last["warm-up and cosine"] < last["constant"] / 10 and last["steps"] < last["constant"] / 10
+assert last["warm-up and cosine"] < last["constant"] / 5 and last["steps"] < last["constant"] / 5
 
 # %% tags=["hide-input"]
 figure, axes = plt.subplots(1, 2, figsize=(11, 4))
@@ -698,17 +707,39 @@ for name, rates in schedules.items():
     axes[1].semilogy(gaps[name], label=name)
 axes[0].set(xlabel="step", ylabel="learning rate", title="Three schedules")
 axes[1].set(xlabel="step", ylabel="loss above its minimum", title="Adam on the cells, mean of 8 runs")
-axes[0].legend()
+axes[1].legend()
 plots.picture(
     figure,
     alt="Left: a constant rate, a rate that falls by 10 at steps 200 and 400, and one that rises for 30 steps and falls "
-    "along half a cosine. Right: with the constant rate the gap stays on a floor; the two others fall more than "
-    "ten times below it.",
+    "along half a cosine. Right: with the constant rate the gap stays on a floor; the two others end about ten "
+    "times below it.",
 )
 
 # %% [markdown]
-# The floor of the constant rate is Adam's too, and both falling schedules get below it. How large should
-# $\eta_{\max}$ be? Let a single short run tell: a **[learning-rate range test](glossary:learning-rate-range-test)**
+# The floor of the constant rate is Adam's too, and both falling schedules get below it. But was that fair? All three
+# began at $2^{-4}$, and nobody tuned that for the constant rate.
+#
+# **Predict:** try highest rates from $2^{-3}$ to $2^{-8}$. Does the best constant rate come near the best cosine?
+
+# %%
+sweep = {"constant": [], "warm-up and cosine": []}
+for k_half in range(3, 9):
+    for name, found in sweep.items():
+        rates = schedules[name] * 2 ** (4 - k_half)  # the same curve with another highest rate
+        found.append(np.mean([gap(rates, seed)[-50:] for seed in range(8)]))
+print(" " * 18, *(f"  2^-{k_half} " for k_half in range(3, 9)))
+for name, found in sweep.items():
+    print(f"{name:18s}", *(f"{value:.1e}" for value in found))
+best_constant, best_cosine = (min(found) for found in sweep.values())
+assert best_constant < 4 * best_cosine  # ten times above it at the rate of before
+assert max(sweep["warm-up and cosine"][:3]) < min(sweep["constant"][:3]) / 2
+
+# %% [markdown]
+# Tuned, the constant rate comes within a small factor of the tuned cosine. A factor of ten at one rate was mostly
+# about that rate. What the schedule buys is room: it works at each of the three largest rates, where the constant one
+# does not come down, and the constant rate must be hit.
+#
+# How large should $\eta_{\max}$ be? Let a single short run tell: a **[learning-rate range test](glossary:learning-rate-range-test)**
 # ([Smith 2017](https://doi.org/10.1109/WACV.2017.58)). Raise the rate a little in each step, write down the loss, and
 # stop when it explodes. A tenth of the rate with the lowest loss is a usable first guess: the loss falls there, and
 # the edge is far enough away.
@@ -855,7 +886,7 @@ axes.legend(loc="lower left")
 plots.picture(
     figure,
     alt="The loss against the weight: a plateau at one half below 0.9, a narrow minimum at 1, and above it a wall that rises to "
-    "ten million at 1.5. Clipped steps come down the wall one by one; the step that is not clipped flies off to minus "
+    "more than a million at 1.5. Clipped steps come down the wall one by one; the step that is not clipped flies off to minus "
     "three hundred thousand.",
 )
 
@@ -984,7 +1015,7 @@ figure, axes = plt.subplots(1, 2, figsize=(11, 4), sharex=True)
 for (name, values), marker in zip(measured.items(), "os^D"):
     for ax, column in zip(axes, values.T):
         ax.semilogy(range(1, 21), column, marker=marker, markevery=3, label=name)
-axes[0].set(xlabel="layer", ylabel="root mean square", title="Signal, forward")
+axes[0].set(xlabel="layer", ylabel="root mean square", title="Signal, forward", xticks=[1, 5, 10, 15, 20])
 axes[1].set(xlabel="layer", ylabel="root mean square", title="Gradient, backward from layer 20")
 axes[0].legend()
 plots.picture(
@@ -1039,7 +1070,18 @@ assert max(*deep["He (2 / n)"], deep["LeCun = Glorot (1 / n)"][1]) < 0.1 and not
 assert np.allclose([*deep["too small (0.1 / n)"], deep["LeCun = Glorot (1 / n)"][0]], np.log(2), atol=0.01)
 
 # %% [markdown]
-# Only He's start trains with both. LeCun's factor of 2 is enough to stop SGD; Adam divides it away. From the too
+# Is it fair to call LeCun's start a failure of SGD after one rate? Give it three more:
+
+# %%
+for rate_now in (0.1, 1.0, 10.0):
+    weights = deep_weights(variances["LeCun = Glorot (1 / n)"])
+    ending = train_deep(weights, makers["SGD + momentum"](weights, rate_now))
+    print(f"LeCun's start, SGD with momentum at {rate_now}: loss {ending:.2g}")
+    assert not ending < 0.5
+
+# %% [markdown]
+# In these 60 steps, only He's start trains with both. LeCun's factor of 2 is enough to stop SGD, at all four rates;
+# Adam divides it away. From the too
 # large start SGD diverges, and Adam climbs down. But with the too small start Adam is as lost as SGD: the first
 # gradients are near $10^{-16}$, and beside $\varepsilon=10^{-8}$ they are nothing. Adam forgives a wrong scale as
 # long as the gradient is well above $\varepsilon$. So it can also *hide* a bad initialisation.
@@ -1116,17 +1158,19 @@ def compare(build, train, validation, test, *, steps):
 
 # %%
 def report(results, truth, patients):
-    """Print the scores, and return the differences of Adam and SGD: tuned, and with the default rate."""
+    """Print the scores, and the differences of Adam and SGD: tuned, and with the default rate."""
     for name, (_, best, by_seed, default) in results.items():
         print(f"{name}: best rate {best}{' (at the border of the grid!)' if best in (grid[0], grid[-1]) else ''}")
         for what, given in zip(("seed 0", "seed 1", "seed 2", "seed 0, default rate 0.001"), (*by_seed, default)):
             print(f"   {what}: AUC {metrics.auc_score(truth, given, patients=patients):.3f}")
     sgd_run, adam_run = results["SGD + momentum"], results["Adam"]
-    pairs = {"tuned": (adam_run[2][0], sgd_run[2][0]), "default rate": (adam_run[3], sgd_run[3])}
+    pairs = {f"tuned, seed {seed}": (adam_run[2][seed], sgd_run[2][seed]) for seed in range(3)}
+    pairs["default rate"] = (adam_run[3], sgd_run[3])
     gaps = {what: metrics.compare_auc(truth, *pair, patients=patients).difference for what, pair in pairs.items()}
     for what, difference in gaps.items():
         print(f"Adam minus SGD, {what}: {difference:.3f}")
-    return gaps
+    *tuned_gaps, default_gap = (difference.value for difference in gaps.values())
+    assert abs(np.mean(tuned_gaps)) < default_gap / 2
 
 
 # %% [markdown]
@@ -1139,8 +1183,7 @@ mean, sd = cells.features[groups[0]].mean(axis=0), cells.features[groups[0]].std
 parts = [(torch.from_numpy((cells.features[g] - mean) / sd).float(), labels[g]) for g in groups]
 cell_results = compare(small_network, *parts, steps=150)
 test_patients = np.array(cells.patients)[groups[2]]
-cell_gaps = report(cell_results, cells.labels[groups[2]], test_patients)
-assert cell_gaps["tuned"].low < 0 < cell_gaps["tuned"].high and cell_gaps["default rate"].value > 0
+report(cell_results, cells.labels[groups[2]], test_patients)
 
 # %% [markdown]
 # Then crops of chest CT around places that might be a nodule (LUNA16;
@@ -1170,8 +1213,7 @@ def small_cnn(seed):
 # %%
 if have_crops:
     crop_results = compare(small_cnn, *crop_parts, steps=200)
-    crop_gaps = report(crop_results, crops[2].labels, crops[2].blocks)
-    assert crop_gaps["tuned"].low < 0 < crop_gaps["tuned"].high and crop_gaps["default rate"].low > 0
+    report(crop_results, crops[2].labels, crops[2].blocks)
 else:
     print("The set luna16_crops is not in the cache; data.card('luna16_crops') says where it comes from.")
 
@@ -1204,13 +1246,18 @@ for title, results in shown.items():
 
 # %% [markdown]
 # On both sets (the crops need the cache) the three valleys are about equally deep. They lie at different rates: SGD
-# wants a larger one, by a factor of 3 or more. Tuned, no difference between Adam and SGD was shown: the interval of
-# each difference holds 0. At the default rate of 0.001 Adam was ahead on both, and that says something about 0.001,
-# not about Adam.
+# wants a larger one, by a factor of 3 or more. At the default rate of 0.001 Adam was ahead on both, and that says
+# something about 0.001, not about Adam: tuned, most of the gap was gone.
 #
-# Two oddities, which a report should not hide. The rate with the lowest validation loss need not have the highest AUC
-# on the test patients: look at Adam's default rate on the cells. Loss and AUC are different scores, of different
-# patients. And look at the three seeds: alone they can move an AUC as far as the choice of optimizer does.
+# Is anything left of it? That hangs on the **seed**. On the crops, when this was written, the interval of the
+# difference held 0 with seed 0, on which the rates were chosen, and lay above 0 with seed 1. Who runs only the one
+# reports "no difference shown", who runs only the other reports a winner, each with a correct interval. The interval
+# knows which patients were drawn; it knows nothing of the seed. And a rate that was chosen with one seed may lie on the
+# edge for another. So several seeds for each optimizer, and all of them in the report.
+#
+# One more oddity, which a report should not hide. The rate with the lowest validation loss need not have the highest
+# AUC on the test patients: compare Adam's default rate on the cells with its tuned one. Loss and AUC are different
+# scores, of different patients.
 
 # %% [markdown]
 # ## What you may claim
@@ -1220,13 +1267,13 @@ for title, results in shown.items():
 #   $\varepsilon/\sqrt{1-\beta_2^t}$.
 # - The first step without bias correction is 3.16 times too long, and step 12 is 6.6 times too long. That was
 #   derived, and measured for the first step.
-# - On these test patients, these networks and this number of steps, tuning the rate moved the loss far more than the
-#   choice among three optimizers did, and no difference in AUC between tuned Adam and tuned SGD with momentum was
-#   shown.
+# - On these test patients, these networks and this number of steps, the choice of the rate moved the validation loss
+#   far more than the choice among three optimizers, and tuning closed most of the gap in AUC between Adam and SGD
+#   with momentum.
 #
 # **You may not claim**
-# - That the three are equally good. An interval that holds 0 also holds differences on both sides of it: read its
-#   ends. The weight decay of AdamW was not tuned at all, so it is nearly Adam here.
+# - That the three are equally good, nor which is best. Three seeds are few, and they do not agree. An interval that
+#   holds 0 also holds differences on both sides of it: read its ends. The weight decay of AdamW was not tuned at all, so it is nearly Adam here.
 # - Anything about large networks or long training. There, others report differences, in both directions:
 #   [Wilson et al. 2017](https://doi.org/10.48550/arXiv.1705.08292) found that adaptive methods generalise worse than
 #   SGD; [Choi et al. 2019](https://doi.org/10.48550/arXiv.1910.05446) tuned more and found Adam never behind.
@@ -1246,8 +1293,8 @@ for title, results in shown.items():
 # - Decay beside the division (AdamW) shrinks all weights alike; an L2 penalty through it spares those with large
 #   gradients.
 # - The same name in PyTorch and Keras may be another optimizer: $\varepsilon$, memory, first value, decay, clipping.
-# - An adaptive optimizer does not come to rest by itself: let its rate fall. Warm up while it cannot tell signal from
-#   noise.
+# - On noisy gradients Adam does not come to rest at a constant rate: let the rate fall. Warm up while it cannot tell
+#   signal from noise.
 # - Clip by the common norm, and watch how often it happens.
 # - Before a ReLU, start with the variance $2/n$. Adam can hide a wrong start, as long as gradients stay well above
 #   $\varepsilon$.

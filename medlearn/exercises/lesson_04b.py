@@ -6,11 +6,17 @@ from medlearn.exercises.engine import exercise
 
 
 def _adagrad_cases(rng):
-    """Return weights, gradients of unlike size and sign, what was summed before, and a rate."""
+    """Return weights, gradients of unlike size and sign (one is 0, one as small as epsilon), earlier sums, a rate."""
     return [
+        (np.array([1.0, -1.0, 2.0]), np.array([0.0, 2e-10, -3.0]), np.zeros(3), 0.2),
         (np.array([1.0, -2.0]), np.array([3.0, -0.5]), np.array([16.0, 0.0]), 0.1),
         (rng.normal(size=5), rng.normal(size=5) * 10.0 ** np.arange(-2, 3), rng.uniform(0.1, 4, size=5), 0.5),
     ]
+
+
+def _adagrad_without_epsilon(w, g, total, learning_rate):
+    with np.errstate(invalid="ignore"):
+        return w - learning_rate * g / np.sqrt(total + g**2), total + g**2
 
 
 @exercise(
@@ -23,6 +29,14 @@ def _adagrad_cases(rng):
                 total + np.sum(g**2),
             ),
             "You summed the squares over the weights. Each weight has a sum of its own, over the steps: no np.sum.",
+        ),
+        (
+            _adagrad_without_epsilon,
+            "Epsilon is missing: a weight that has seen only gradients of 0 is divided by 0.",
+        ),
+        (
+            lambda w, g, total, learning_rate: (w - learning_rate * g / np.sqrt(total + g**2 + 1e-10), total + g**2),
+            "Your epsilon is under the root, where it acts like 1e-5. Add it after the root.",
         ),
         (
             lambda w, g, total, learning_rate: (w - learning_rate * g / (total + g**2 + 1e-10), total + g**2),
@@ -228,15 +242,15 @@ def adamw_step(w, g, m, v, t, learning_rate, decay):
     return w - learning_rate * (direction + decay * w), m, v
 
 
-def _schedule_with(*, first=1, begin=None, turns=1.0, low=True, half=True):
+def _schedule_with(*, first=1, begin=None, turns=1.0, low=True, half=True, left=True, straight=False):
     """Return a mistaken schedule: another first step, another begin of the cosine, another amplitude."""
 
     def mistaken(step, steps, warmup, highest, lowest):
         if step < warmup:
             return highest * (step + first) / warmup
         since = warmup if begin is None else begin
-        progress = (step - since) / (steps - since)
-        wave = (1 + np.cos(turns * np.pi * progress)) * (0.5 if half else 1)
+        progress = (step - since) / (steps - since if left else steps)
+        wave = 1 - progress if straight else (1 + np.cos(turns * np.pi * progress)) * (0.5 if half else 1)
         return lowest + (highest - lowest) * wave if low else highest * wave
 
     return mistaken
@@ -264,6 +278,14 @@ def _schedule_with(*, first=1, begin=None, turns=1.0, low=True, half=True):
         (
             _schedule_with(turns=0.5),
             "That is a quarter of a wave: it ends half-way down. Half a wave ends at cos(pi).",
+        ),
+        (
+            _schedule_with(left=False),
+            "Your cosine has not come down at the end: divide by the steps that are left, steps - warmup.",
+        ),
+        (
+            _schedule_with(straight=True),
+            "Your rate falls along a straight line. Put the progress into a cosine: (1 + cos(pi * progress)) / 2.",
         ),
         (_schedule_with(low=False), "The rate falls to 0. It must end at `lowest`: lowest + (highest - lowest) * ..."),
         (

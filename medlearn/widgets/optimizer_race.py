@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from functools import lru_cache
+from numbers import Real
 from types import MappingProxyType
 
 import numpy as np
@@ -86,7 +87,7 @@ class Run:
     Attributes
     ----------
     points : ndarray of shape (steps + 1, 2)
-        Where it stood before every step and after the last. A diverged run ends early, before it gave up.
+        Where it stood before every step and after the last; read-only. A diverged run ends early, before it gave up.
     distances : ndarray of shape (steps + 1,)
         From each point to the minimum.
     diverged_at : int or None
@@ -130,7 +131,10 @@ def _run(name, surface_name, learning_rate, steps):
             break
         points.append(point)
     points = np.array(points)
-    return Run(learning_rate, points, np.hypot(*(points - surface.minimum).T), diverged_at)
+    distances = np.hypot(*(points - surface.minimum).T)
+    for kept in (points, distances):
+        kept.flags.writeable = False  # the next caller gets the same arrays
+    return Run(learning_rate, points, distances, diverged_at)
 
 
 def run_race(surface, *, learning_rates, steps=200):
@@ -161,14 +165,18 @@ def run_race(surface, *, learning_rates, steps=200):
     """
     if surface not in SURFACES:
         raise ValueError(f"there is no surface called {surface!r}; the names are {', '.join(SURFACES)}.")
-    if isinstance(steps, bool) or steps != int(steps) or not 1 <= steps <= MOST_STEPS:
+    if not _is_number(steps) or not 1 <= steps <= MOST_STEPS or steps != int(steps):
         raise ValueError(f"steps must be a whole number from 1 to {MOST_STEPS}, got {steps!r}.")
     for name, rate in learning_rates.items():
         if name not in OPTIMIZERS:
             raise ValueError(f"there is no optimizer called {name!r}; the names are {', '.join(OPTIMIZERS)}.")
-        if not 0 < rate < np.inf:
+        if not _is_number(rate) or not 0 < rate < np.inf:
             raise ValueError(f"the learning rate of {name} must be positive and finite, got {rate!r}; try 0.01.")
     return {name: _run(name, surface, float(rate), int(steps)) for name, rate in learning_rates.items()}
+
+
+def _is_number(value):
+    return isinstance(value, Real) and not isinstance(value, bool)
 
 
 def tune_race(surface, *, names=OPTIMIZERS, rates=RATES, steps=200):

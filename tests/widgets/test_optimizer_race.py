@@ -115,14 +115,33 @@ def test_a_diverged_run_ends_before_it_gave_up():
         ({"steps": 0}, "whole number from 1 to 500, got 0"),
         ({"steps": 501}, "whole number from 1 to 500, got 501"),
         ({"steps": 2.5}, "whole number from 1 to 500, got 2.5"),
+        ({"steps": float("nan")}, "whole number from 1 to 500, got nan"),
+        ({"steps": float("inf")}, "whole number from 1 to 500, got inf"),
+        ({"steps": None}, "whole number from 1 to 500, got None"),
+        ({"steps": True}, "whole number from 1 to 500, got True"),
         ({"learning_rates": {"Adamax": 0.1}}, "no optimizer called 'Adamax'; the names are SGD"),
         ({"learning_rates": {"SGD": 0.0}}, "learning rate of SGD must be positive and finite, got 0.0"),
         ({"learning_rates": {"SGD": float("nan")}}, "must be positive and finite, got nan"),
+        ({"learning_rates": {"SGD": "fast"}}, "must be positive and finite, got 'fast'"),
+        ({"learning_rates": {"SGD": None}}, "must be positive and finite, got None"),
     ],
 )
 def test_run_race_refuses(options, match):
     with pytest.raises(ValueError, match=match):
         run_race(**{"surface": "bowl", "learning_rates": {"SGD": 0.01}, "steps": 10, **options})
+
+
+def test_a_caller_cannot_change_the_run_of_the_next_one():
+    run = run_race("bowl", learning_rates={"SGD": 0.01}, steps=3)["SGD"]
+    for kept in (run.points, run.distances):
+        with pytest.raises(ValueError, match="read-only"):
+            kept[0] = 99.0
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_a_rate_that_overflows_at_once_is_a_diverged_run(name):
+    run = run_race("Beale", learning_rates={name: 1e308}, steps=5)[name]
+    assert (run.diverged_at, len(run.points)) == (1, 1)
 
 
 def test_tune_race_refuses_an_empty_grid():
