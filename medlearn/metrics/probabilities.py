@@ -1,17 +1,19 @@
 """Scores of probabilities: the Brier score, and the expected calibration error."""
 
+from functools import partial
+
 import numpy as np
 from scipy import stats
 
 from medlearn.metrics.checks import check_cases, check_level, check_method
 from medlearn.metrics.estimate import Estimate, Interval
-from medlearn.metrics.intervals import NO_SPREAD, estimate, from_table, logit_interval, without_interval
+from medlearn.metrics.intervals import METHODS, NO_SPREAD, estimate, from_table, logit_interval, without_interval
 
 NUM_DRAWS = 2000
 HALVINGS = 10  # of the share of the gaps: found to one part in 1,000
 
 
-def brier_score(labels, probabilities, *, patients=None, level=0.95, method="logit", seed=0):
+def brier_score(labels, probabilities, *, patients=None, level=0.95, method="inverse_root", seed=0):
     """Return the mean squared difference of probability and label: 0 is best, 0.25 what always saying 0.5 gets.
 
     Parameters
@@ -23,8 +25,10 @@ def brier_score(labels, probabilities, *, patients=None, level=0.95, method="log
         The patient of each case; the interval then is over patients.
     level : float, optional
         Confidence level of the interval.
-    method : {"logit", "percentile", "bca"}, optional
-        "logit": jackknife over patients, t quantile, on the logit scale. The others are bootstraps.
+    method : {"inverse_root", "logit", "percentile", "bca"}, optional
+        The first two leave each patient out in turn and take a t quantile, on the scale of ``1 / sqrt(score)`` or of
+        the logit. Squared errors are skewed: on the first scale the interval misses on both sides alike. The others are
+        bootstraps.
     seed : int, optional
         Seed of the bootstrap.
 
@@ -42,8 +46,12 @@ def brier_score(labels, probabilities, *, patients=None, level=0.95, method="log
     >>> f"{float(brier_score([1, 0, 1, 0], [0.9, 0.2, 0.6, 0.1])):.3f}"
     '0.055'
     """
+    check_method(method, ("inverse_root", *METHODS))
     cases = check_cases(labels, probabilities, patients, kind="probabilities")
-    return estimate(brier_statistic(cases), cases, level=level, method=method, seed=seed)
+    statistic = brier_statistic(cases)
+    if method != "inverse_root":
+        return estimate(statistic, cases, level=level, method=method, seed=seed)
+    return _estimate_by(inverse_root_interval, statistic, cases, level=level)
 
 
 def brier_statistic(cases):
@@ -51,6 +59,25 @@ def brier_statistic(cases):
     errors = (cases.values - cases.labels) ** 2
     table = np.column_stack([np.bincount(cases.units, errors), np.bincount(cases.units)])
     return from_table(table, lambda sums: sums[..., 0] / sums[..., 1], cases, pairs=cases.num_units)
+
+
+def inverse_root_interval(statistic, *, level):
+    """Return the interval that is symmetric on the scale of ``1 / sqrt(value)``, at most 1, and its name."""
+    error = np.sqrt(np.sum(statistic.influence**2))
+    if not error > NO_SPREAD:
+        return logit_interval(statistic, level=level)
+    middle = statistic.value**-0.5
+    half = float(stats.t.ppf((1 + level) / 2, statistic.degrees)) * float(error) * middle**3 / 2
+    return Interval((middle + half) ** -2, (middle - half) ** -2 if middle - half > 1 else 1.0), "inverse root"
+
+
+def _estimate_by(interval_of, statistic, cases, *, level):
+    """Return the estimate with the interval of a function of the statistic; one unit has none."""
+    level = check_level(level)
+    if cases.num_units == 1:
+        return without_interval(statistic.value, cases, level=level)
+    interval, said = interval_of(statistic, level=level)
+    return Estimate(statistic.value, *interval, level, cases.num_patients, len(cases), said)
 
 
 def expected_calibration_error(
@@ -99,17 +126,13 @@ def expected_calibration_error(
     ----------
     Naeini, Cooper and Hauskrecht (2015), doi:10.1609/aaai.v29i1.9602.
     """
-    check_method(method, ("inversion", "logit", "percentile", "bca"))
+    check_method(method, ("inversion", *METHODS))
     cases = check_cases(labels, probabilities, patients, kind="probabilities")
     table = gap_table(cases, num_bins)
     statistic = calibration_statistic(table, cases)
     if method != "inversion":
         return estimate(statistic, cases, level=level, method=method, seed=seed)
-    level = check_level(level)
-    if cases.num_units == 1:
-        return without_interval(statistic.value, cases, level=level)
-    interval, said = inversion_interval(table, statistic, level=level, seed=seed)
-    return Estimate(statistic.value, *interval, level, cases.num_patients, len(cases), said)
+    return _estimate_by(partial(inversion_interval, table, seed=seed), statistic, cases, level=level)
 
 
 def gap_table(cases, num_bins):

@@ -102,11 +102,21 @@ def test_logit_interval_by_hand():
     # Four patients with squared errors 0.04, 0.09, 0.16, 0.25, one image each: mean 0.135; standard error
     # sqrt(0.0251 / 3 / 4) = 0.0457347 (deviations -0.095 -0.045 0.025 0.115, squares 0.0249); t of 3 degrees 3.1824.
     errors = np.array([0.04, 0.09, 0.16, 0.25])
-    got = metrics.brier_score([0, 0, 0, 0], np.sqrt(errors))
+    got = metrics.brier_score([0, 0, 0, 0], np.sqrt(errors), method="logit")
     error = errors.std(ddof=1) / 2
     half = stats.t.ppf(0.975, 3) * error / (0.135 * 0.865)
     expected = 1 / (1 + np.exp(-(math.log(0.135 / 0.865) + np.array([-half, half]))))
     assert got.value == pytest.approx(0.135) and got.interval == pytest.approx(expected, abs=1e-9)
+
+
+def test_inverse_root_interval_by_hand():
+    # The same errors: 1 / sqrt(0.135) = 2.7217; its standard error 0.0456 / 2 * 0.135^-1.5 = 0.4600, times t is 1.46.
+    errors = np.array([0.04, 0.09, 0.16, 0.25])
+    got = metrics.brier_score([0, 0, 0, 0], np.sqrt(errors))
+    half = stats.t.ppf(0.975, 3) * errors.std(ddof=1) / 2 / 2 * 0.135**-1.5
+    assert got.interval == pytest.approx(((0.135**-0.5 + half) ** -2, (0.135**-0.5 - half) ** -2), abs=1e-9)
+    wide = metrics.brier_score([0, 0], [0.1, 0.9], level=0.999)
+    assert wide.high == 1 and wide.low > 0  # the scale has an end: no more than 1
 
 
 @pytest.mark.parametrize(
