@@ -1,7 +1,7 @@
 # %% [markdown]
 # A model gives each patient a score. Is it any good? The question has no answer until you say good **for what**: for
 # ranking patients, for calling some of them ill, or for telling them how likely they are to be ill. Each has its own
-# numbers, and each number has a way to mislead. You will derive them, write them by hand, and hold them against
+# numbers, and each number has a way to mislead. You will derive them, write them by hand, and check them against
 # scikit-learn.
 #
 # Most scores in this lesson are **simulated**, because then the truth is known; the text says so each time. At the end
@@ -54,7 +54,8 @@ print(f"recall {sk.recall_score(labels, called):.3f}; with the arguments swapped
 # No error, and another number: 0.043 is the precision, as you will see.
 #
 # ### Exercise: the four counts
-# Count them from labels and predictions.
+# Count them from labels and predictions. (When you join two comparisons by `&`, put each into parentheses:
+# `(a == 1) & (b == 0)`.)
 
 
 # %% tags=["exercise"]
@@ -76,14 +77,20 @@ ex.confusion_counts.check(confusion_counts)
 # - [Precision](glossary:positive-predictive-value), also called positive predictive value:
 #   $\text{TP}/(\text{TP}+\text{FP})$, the share **of the positives** who are ill.
 # - [Balanced accuracy](glossary:balanced-accuracy): the mean of sensitivity and specificity.
-# - [F1](glossary:f1-score): the harmonic mean of precision and recall,
-#   $\dfrac{2}{1/\text{precision}+1/\text{recall}}=\dfrac{2}{(\text{TP}+\text{FP})/\text{TP}+(\text{TP}+\text{FN})/\text{TP}}=\dfrac{2\,\text{TP}}{2\,\text{TP}+\text{FP}+\text{FN}}$.
-#   TN is not in it.
+# - [F1](glossary:f1-score): the harmonic mean of precision and recall, $2/(1/\text{precision}+1/\text{recall})$. Put in
+#   $1/\text{precision}=(\text{TP}+\text{FP})/\text{TP}$ and $1/\text{recall}=(\text{TP}+\text{FN})/\text{TP}$, and it
+#   is $2\,\text{TP}/(2\,\text{TP}+\text{FP}+\text{FN})$. TN is not in it.
 # - [Matthews correlation coefficient](glossary:matthews-correlation-coefficient) (MCC): the ordinary correlation of
-#   label $y$ and call $\hat y$. With $n$ people, the mean of $y\hat y$ is $\text{TP}/n$, that of $y$ is
-#   $(\text{TP}+\text{FN})/n$, that of $\hat y$ is $(\text{TP}+\text{FP})/n$. So the covariance is
-#   $\bigl[n\,\text{TP}-(\text{TP}+\text{FN})(\text{TP}+\text{FP})\bigr]/n^2=(\text{TP}\cdot\text{TN}-\text{FP}\cdot\text{FN})/n^2$,
-#   and divided by both standard deviations
+#   label $y$ and call $\hat y$, both 0 or 1.
+#
+# The last one needs three steps. With $n$ people, the mean of $y$ is $(\text{TP}+\text{FN})/n$, that of $\hat y$ is
+# $(\text{TP}+\text{FP})/n$, and that of $y\hat y$ is $\text{TP}/n$. The covariance is the mean of the product less the
+# product of the means; put in $n=\text{TP}+\text{FP}+\text{FN}+\text{TN}$ and multiply out:
+#
+# $$\frac{n\,\text{TP}-(\text{TP}+\text{FN})(\text{TP}+\text{FP})}{n^2}=\frac{\text{TP}\cdot\text{TN}-\text{FP}\cdot\text{FN}}{n^2} .$$
+#
+# A 0/1 number with mean $m$ has the variance $m(1-m)$: here $(\text{TP}+\text{FN})(\text{TN}+\text{FP})/n^2$ and
+# $(\text{TP}+\text{FP})(\text{TN}+\text{FN})/n^2$. Divide the covariance by both standard deviations; $n$ falls away:
 #
 # $$\text{MCC}=\frac{\text{TP}\cdot\text{TN}-\text{FP}\cdot\text{FN}}{\sqrt{(\text{TP}+\text{FN})(\text{TP}+\text{FP})(\text{TN}+\text{FP})(\text{TN}+\text{FN})}} .$$
 
@@ -146,9 +153,8 @@ assert table["the test"]["MCC"] == table["renamed"]["MCC"] and table["renamed"][
 # to 0.95, because it leaves out whichever count you call TN. So never write "F1" without saying of which class.
 # Balanced accuracy and MCC do not mind.
 #
-# MCC of a test is one number; sensitivity and specificity are two, and a reader can go on with two. Report the four
-# counts, and any score can be had from them. And each score of real patients comes with an interval. Our library gives
-# both, as an *Estimate*:
+# Report the four counts, and a reader can compute any score from them. And give each score of real patients an
+# interval. Our library returns both together, as an *Estimate*:
 
 # %%
 from medlearn import metrics
@@ -162,9 +168,9 @@ assert np.isnan(float(metrics.precision_score(labels, nobody)))
 assert np.ptp(found.interval) > 5 * np.ptp(spared.interval)
 
 # %% [markdown]
-# Read "95 % CI" as the values that these people leave plausible. The sensitivity rests on the 50 ill alone, so its
-# interval is wide; 10,000 people do not help. And where nobody is positive, precision is 0/0: scikit-learn says 0 and
-# warns; ours says *undefined*. In 05b you learn how such intervals are made.
+# Read "95 % CI", the confidence interval, as the values that these people leave plausible. The sensitivity rests on
+# the 50 ill alone, so its interval is wide; 10,000 people do not help. And where nobody is positive, precision is 0/0:
+# scikit-learn says 0 and warns; ours says *undefined*. In 05b you learn how such intervals are made.
 
 # %% [markdown]
 # ## A threshold is a price
@@ -291,9 +297,9 @@ assert abs((honest - honest_truth).mean()) < 4 * (honest - honest_truth).std() /
 
 # %% [markdown]
 # ## The ROC curve and its area
-# One threshold gives one pair (false positive rate, sensitivity), where the false positive rate is $1-$ specificity.
-# Let the threshold fall from above the highest score to the lowest: the pairs draw the [ROC
-# curve](glossary:roc-curve). Walk it by hand, for four ill (+) and four healthy (−):
+# One threshold gives one pair (false positive rate, sensitivity), where the false positive rate is 1 − specificity,
+# the share of the healthy who are called ill. Let the threshold fall from above the highest score to the lowest: the
+# pairs draw the [ROC curve](glossary:roc-curve). Walk it by hand, for four ill (+) and four healthy (−):
 #
 # | score | 0.9 | 0.8 | 0.6 | 0.3 | 0.1 |
 # |---|---|---|---|---|---|
@@ -333,7 +339,7 @@ plots.picture(
 # rounded scores, a saturated sigmoid.
 #
 # ### Exercise: the points of the ROC curve
-# From (0, 0), one point for each distinct score.
+# From (0, 0), one point for each distinct score, as two arrays.
 
 
 # %% tags=["exercise"]
@@ -373,7 +379,9 @@ ex.auc_by_pairs.check(auc_by_pairs)
 # Pairs grow with the square of the patients. **Ranks** do it by sorting. Give the lowest score rank 1, the next rank
 # 2, and tied ones their mean rank. The rank of an ill patient counts the healthy below (a tie one half), and the ill
 # up to this one. Over all $P$ ill patients the second part is always $1+2+\dots+P=P(P+1)/2$, so the sum of their ranks
-# $R$ less this leaves $U$, the number of pairs in order: the statistic of Mann and Whitney.
+# $R$ less this leaves $U$, the number of pairs in order: the statistic of Mann and Whitney. In the table above, from
+# low to high, the ill have the ranks 1, 4 (three patients share 3, 4 and 5), 6.5 and 8. So $R=19.5$, and
+# $U=19.5-10=9.5$, as before.
 #
 # $$\text{AUC}=\frac{U}{PN},\qquad U=R-\frac{P(P+1)}{2} .$$
 #
@@ -382,7 +390,7 @@ ex.auc_by_pairs.check(auc_by_pairs)
 # with variance 2. So without ties AUC $=P(\text{difference}>0)=\Phi(d/\sqrt2)$, with $\Phi$ the normal distribution
 # function.
 #
-# **Predict:** about how large is that, for $d=1.5$?
+# **Predict:** about how large is that, for $d=1.5$? ($\Phi(1)=0.84$.)
 
 # %%
 from scipy import stats
@@ -417,7 +425,8 @@ assert max(ways.values()) - min(ways.values()) < 1e-12
 
 # %%
 theory, estimate = stats.norm.cdf(1.5 / np.sqrt(2)), metrics.auc_score(y, s)
-print(f"{'theory':20s} {theory:.6f}; this sample with its interval {estimate:.3f}")
+print(f"{'theory':20s} {theory:.6f}")
+print(f"{'this sample':20s} {estimate:.3f}")
 assert abs(estimate.value - theory) < np.ptp(estimate.interval)  # about four standard errors
 
 # %% [markdown]
@@ -425,7 +434,7 @@ assert abs(estimate.value - theory) < np.ptp(estimate.interval)  # about four st
 # AUC looks at the order only: any strictly rising function of the scores has the same AUC. So it says nothing about
 # whether 0.8 means 80 %, and nothing about your threshold.
 #
-# **Can an AUC be below 0.5?** Of course: turn the scores round, and AUC becomes $1-$ AUC. Real patients: the breast
+# **Can an AUC be below 0.5?** Of course: turn the scores round, and the AUC becomes 1 − AUC. Real patients: the breast
 # cytology table in scikit-learn (569 aspirates). Larger nuclei are more often malignant.
 #
 # **Predict:** the AUC of the mean radius of the nuclei against scikit-learn's `target`?
@@ -455,7 +464,7 @@ assert abs(useless.mean() - 0.5) < 0.015 and turned.mean() > 0.58
 
 # %% [markdown]
 # One more way to be wrong: an AUC of **0/1 predictions**. One threshold leaves one inner point, with false positive
-# rate $f=1-$ specificity and sensitivity $r$, and below it two trapezoids:
+# rate $f$ (that is, 1 − specificity) and sensitivity $r$, and below it two trapezoids:
 #
 # $$\tfrac12 f\,r+\tfrac12(r+1)(1-f)=\tfrac12(r+1-f)=\tfrac12(\text{sensitivity}+\text{specificity}) .$$
 #
@@ -511,11 +520,12 @@ ex.positive_predictive_value.check(positive_predictive_value)
 #
 # $$\underbrace{\frac{P(\text{ill}\mid+)}{P(\text{healthy}\mid+)}}_{\text{odds after}}
 # =\underbrace{\frac{P(\text{ill})}{P(\text{healthy})}}_{\text{odds before}}\times
-# \underbrace{\frac{P(+\mid\text{ill})}{P(+\mid\text{healthy})}}_{LR_+},\qquad
-# LR_+=\frac{\text{sensitivity}}{1-\text{specificity}},\quad LR_-=\frac{1-\text{sensitivity}}{\text{specificity}} .$$
+# \underbrace{\frac{P(+\mid\text{ill})}{P(+\mid\text{healthy})}}_{LR_+} .$$
 #
 # The [likelihood ratio](glossary:likelihood-ratio) is what the test itself brings; the odds before are the place's. A
-# negative result multiplies by $LR_-$ in the same way.
+# negative result multiplies by $LR_-$ in the same way:
+#
+# $$LR_+=\frac{\text{sensitivity}}{1-\text{specificity}},\qquad LR_-=\frac{1-\text{sensitivity}}{\text{specificity}} .$$
 #
 # **Predict:** $LR_+$ of our test? And the prevalence at which half of the positives are right?
 
@@ -570,7 +580,8 @@ plots.picture(
 # ## Precision, recall and prevalence
 # The ROC curve is made of two shares *within* the ill and *within* the healthy. How many of each there are does not
 # enter: it is the same at every prevalence. The precision-recall curve puts precision,
-# $\text{TP}/(\text{TP}+\text{FP})$, over recall. It mixes both groups, so the prevalence is in it.
+# $\text{TP}/(\text{TP}+\text{FP})$, over recall. It mixes both groups, so the prevalence is in it. Calling by lot has
+# the prevalence as its precision, as you saw: that is the **baseline**.
 #
 # **Predict:** the same simulated test, once at 50 % and once at 0.5 %. Sketch both ROC curves, and both
 # precision-recall curves.
@@ -585,7 +596,7 @@ precisions = [sk.average_precision_score(y, s) for y, s in places.values()]
 assert abs(aucs[0] - aucs[1]) < 0.02 and precisions[0] > 0.9 and precisions[1] < 0.25
 
 # %% tags=["hide-input"]
-figure, (left, right) = plt.subplots(1, 2, figsize=(11, 4.4))
+figure, (left, right) = plt.subplots(1, 2, figsize=(9.5, 4.2))
 for name, (y, s) in places.items():
     false_positive_rate, sensitivity, _ = sk.roc_curve(y, s)
     (drawn,) = left.plot(false_positive_rate, sensitivity, label=f"prevalence {name}")
@@ -613,13 +624,13 @@ plots.picture(
 # Its area is summed up as [average precision](glossary:average-precision): go down the distinct scores, and add
 # precision times the recall that was gained,
 #
-# $$\text{AP}=\sum_k (R_k-R_{k-1})\,P_k .$$
+# $$\text{AP}=\sum_k (R_k-R_{k-1})\,P_k ,$$
 #
-# That is the mean precision over the ill, each at the highest threshold that finds them. A model that knows nothing has
-# the prevalence as its precision everywhere, so its AP is about the **prevalence**, not 0.5. An AP of 0.2 can be poor
-# or excellent, and two APs from places with different prevalence cannot be compared. (Trapezoids are wrong here:
-# between two thresholds precision does not run along a straight line, [Davis and Goadrich
-# 2006](https://doi.org/10.1145/1143844.1143874).)
+# with $R_k$ the recall and $P_k$ the precision at the $k$-th score from above, and $R_0=0$. That is the mean precision
+# over the ill, each at the highest threshold that finds them. A model that knows nothing has the prevalence as its
+# precision everywhere, so its AP is about the **prevalence**, not 0.5. An AP of 0.2 can be poor or excellent, and two
+# APs from places with different prevalence cannot be compared. (Trapezoids are wrong here: between two thresholds
+# precision does not run along a straight line, [Davis and Goadrich 2006](https://doi.org/10.1145/1143844.1143874).)
 #
 # ### Exercise (further): average precision
 # Write the sum; tied patients come at once.
@@ -640,18 +651,38 @@ ex.average_precision.check(average_precision)
 #
 # $$c_\text{FP}\,(1-\pi)\,\text{FPR}+c_\text{FN}\,\pi\,(1-\text{sensitivity}) .$$
 #
-# In the ROC plane, points of equal cost lie on a straight line of slope
-# $\dfrac{c_\text{FP}}{c_\text{FN}}\cdot\dfrac{1-\pi}{\pi}$. The best threshold is where the highest such line still
-# touches the curve. ("Youden's index", sensitivity + specificity − 1, is the case of slope 1: it supposes that
+# Hold the cost fixed and solve for the sensitivity: in the ROC plane, points of equal cost lie on a straight line of
+# slope
+#
+# $$\frac{c_\text{FP}}{c_\text{FN}}\cdot\frac{1-\pi}{\pi} ,$$
+#
+# and a higher line is a cheaper one. The best threshold is where the highest such line still touches the curve.
+# ("Youden's index", sensitivity + specificity − 1, is the case of slope 1: it supposes that
 # $c_\text{FN}\,\pi=c_\text{FP}(1-\pi)$, and seldom says so.)
 #
 # Below are simulated scores, exactly as in theory, for 10,000 people. The dashed line of equal cost runs through the
-# threshold you set. Move the threshold until it only touches the curve and nowhere cuts it: there the cost is lowest.
-# Then go from a prevalence of 50 % to 0.5 %: which of the four curves stays as it is? And at 0.5 %, how dear must a
-# miss be before the cost has a dip that you can see, that is, before the test is worth its false alarms?
+# threshold you set. Move the threshold until the line only touches the curve and nowhere cuts it: there the cost is
+# lowest.
+#
+# **Predict:** go from a prevalence of 50 % to 0.5 %. Which curve stays as it is? And at 0.5 %, how dear must a miss be
+# before the cost has a dip that you can see, that is, before the test is worth its false alarms?
 
 # %%
 widgets.explore_thresholds()
+
+# %%
+t = np.linspace(-4, 6, 1001)
+false_alarms, misses = 9950 * stats.norm.sf(t), 50 * stats.norm.cdf(t - 1.5)  # of 10,000 people, 50 of them ill
+saved = {}
+for ratio in (5, 10, 20, 50, 100):
+    lowest = np.min(false_alarms + ratio * misses)
+    saved[ratio] = 1 - lowest / (50 * ratio)
+    print(f"cost ratio {ratio:3d}: calling nobody {50 * ratio:4d}, best threshold {lowest:4.0f}: {saved[ratio]:.0%} less")
+assert saved[10] < 0.06 and saved[50] > 0.2
+
+# %% [markdown]
+# The ROC curve stays; precision, counts and costs all change. At 0.5 % a miss must cost some 50 false alarms before the
+# dip is plain. With a ratio of 10 or less, the best this test can do is hardly better than not testing.
 
 # %% [markdown]
 # ## Can you believe 80 %?
@@ -666,7 +697,7 @@ widgets.explore_thresholds()
 # **Predict:** which has the best AUC? Which has the smallest error of calibration?
 
 # %%
-from scipy.special import expit, logit
+from scipy.special import expit, logit  # logit: the log-odds of p; expit turns them back into p
 
 ill, chance = simulate(5000)
 models = {
@@ -695,7 +726,7 @@ def draw_reliability(axes, labels, probabilities, title, *, patients=None, **opt
     axes.set(xlim=(0, 1), ylim=(0, 1), xlabel="predicted probability", ylabel="share of ill", title=title)
 
 
-figure, axes = plt.subplots(1, 3, figsize=(13, 4.2))
+figure, axes = plt.subplots(1, 3, figsize=(10, 3.7))
 for ax, (name, p) in zip(axes, models.items()):
     draw_reliability(ax, ill, p, name)
 axes[0].legend(loc="upper left")
@@ -731,9 +762,13 @@ ex.calibration_error.check(calibration_error)
 
 # %% [markdown]
 # ECE has three flaws. You have met the first: a useless model can have an ECE near 0. The second: it depends on the
-# bins. The third: it is **biased**. In a bin of a perfectly calibrated model, $\sum(p_i-y_i)$ still has a variance of
-# $\sum p_i(1-p_i)$, and the absolute value makes all noise count as error. So even perfect models have an ECE of about
-# $\sqrt{2/\pi}\,\sum_b\sqrt{\sum_{i\in b}p_i(1-p_i)}\,/\,n$, which falls with $1/\sqrt n$ only.
+# bins. The third: it is **biased**. In a bin of a perfectly calibrated model, $\sum(p_i-y_i)$ has mean 0, but still a
+# variance of $\sum p_i(1-p_i)$. The absolute value turns this noise into error: if $x$ is normal with mean 0 and
+# variance $v$, the mean of $|x|$ is $\sqrt{2v/\pi}$. So even perfect models have an ECE of about
+#
+# $$\sqrt{\frac2\pi}\;\frac1n\sum_b\sqrt{\sum_{i\in b}p_i(1-p_i)} .$$
+#
+# The sums under the roots grow with $n$, so all of it falls with $1/\sqrt n$ only.
 #
 # **Predict:** the mean ECE of a perfect model on 100 patients, with ten bins?
 
@@ -770,7 +805,7 @@ for n, measured in zip(sizes, perfect):
         assert abs(measured / theory - 1) < 0.15
 
 # %% tags=["hide-input"]
-figure, (left, right) = plt.subplots(1, 2, figsize=(11.5, 4))
+figure, (left, right) = plt.subplots(1, 2, figsize=(9.5, 4))
 for name, values in by_bins.items():
     left.plot(range(2, 51), values, label=name)
 left.set(xlabel="number of bins", ylabel="ECE", ylim=(0, None), title="500 simulated patients")
@@ -778,6 +813,10 @@ left.legend()
 right.loglog(sizes, perfect, marker="o", label="mean ECE of 200 studies")
 right.loglog(sizes, perfect[0] * np.sqrt(50 / np.array(sizes)), label=r"$\propto 1/\sqrt{n}$")
 right.set(xlabel="number of patients n", ylabel="ECE of a perfect model", title="The truth is 0")
+right.set_xticks([50, 200, 1000, 5000], labels=["50", "200", "1,000", "5,000"])
+right.set_yticks([0.01, 0.02, 0.04, 0.08], labels=["0.01", "0.02", "0.04", "0.08"])
+right.minorticks_off()
+right.set_ylim(0.007, 0.11)
 right.legend()
 plots.picture(
     figure,
@@ -793,8 +832,9 @@ plots.picture(
 # distinct predictions $p_k$, with $n_k$ patients each and $\bar y_k$ of them ill. Within a group, $y_i$ spreads around
 # $\bar y_k$ with variance $\bar y_k(1-\bar y_k)$, so
 #
-# $$\text{Brier}=\sum_k\tfrac{n_k}{n}\Bigl[(p_k-\bar y_k)^2+\bar y_k(1-\bar y_k)\Bigr]
-# =\underbrace{\sum_k\tfrac{n_k}{n}(p_k-\bar y_k)^2}_{\text{reliability}}
+# $$\text{Brier}=\sum_k\tfrac{n_k}{n}\Bigl[(p_k-\bar y_k)^2+\bar y_k(1-\bar y_k)\Bigr]$$
+#
+# $$=\underbrace{\sum_k\tfrac{n_k}{n}(p_k-\bar y_k)^2}_{\text{reliability}}
 # -\underbrace{\sum_k\tfrac{n_k}{n}(\bar y_k-\bar y)^2}_{\text{resolution}}
 # +\underbrace{\bar y(1-\bar y)}_{\text{uncertainty}} ,$$
 #
@@ -834,15 +874,16 @@ assert parts[0] < 0.001 and parts[1] == 0  # one for all
 # ## Mending the probabilities
 # Calibration can often be mended without touching the ranking. **[Temperature scaling](glossary:temperature-scaling)**
 # divides every log-odds by one number $T$, fitted on validation patients: $p=\sigma(z/T)$, with $\sigma$ the sigmoid.
-# With $\beta=1/T$, minimise the log loss (lesson 03):
+# With $\beta=1/T$, minimise the log loss (lesson 03), and differentiate it twice:
 #
-# $$L(\beta)=\sum_i\log(1+e^{\beta z_i})-y_i\,\beta z_i,\qquad
-# L'(\beta)=\sum_i\bigl(\sigma(\beta z_i)-y_i\bigr)z_i,\qquad
+# $$L(\beta)=\sum_i\bigl[\log(1+e^{\beta z_i})-y_i\,\beta z_i\bigr],$$
+#
+# $$L'(\beta)=\sum_i\bigl(\sigma(\beta z_i)-y_i\bigr)z_i,\qquad
 # L''(\beta)=\sum_i\sigma(\beta z_i)\bigl(1-\sigma(\beta z_i)\bigr)z_i^2\ge0 .$$
 #
-# The second derivative is never negative, so $L$ has a single valley, and Newton's steps go down to its lowest point.
-# (If the log-odds part ill and healthy perfectly, there is none: $\beta$ grows for ever.) And since $z/T$ rises
-# with $z$ for every $T>0$, no pair changes its order: the AUC **cannot** change.
+# The second derivative is never negative, so $L$ has a single valley. Newton's steps, $\beta\leftarrow\beta-L'/L''$,
+# go down to its lowest point. (If the log-odds part ill and healthy perfectly, there is none: $\beta$ grows for ever.)
+# And since $z/T$ rises with $z$ for every $T>0$, no pair changes its order: the AUC **cannot** change.
 #
 # **Predict:** we know that the overconfident model multiplied by 2.5. Which $T$ comes out? Do the calls at 0.5 change?
 # Do the calls at 1/21?
@@ -870,7 +911,7 @@ for name, score in {"AUC": metrics.auc_score, "Brier": metrics.brier_score}.item
     print(f"{name:5s} {score(ill, before):.3f}\n   -> {score(ill, after):.3f}")
 print(f"ECE   {ece(ill, before):.3f} -> {ece(ill, after):.3f}")
 for t in (0.5, 1 / 21):
-    costs = [mean_cost(ill, p >= t, miss=(1 - t) / t) for p in (before, after)]
+    costs = [mean_cost(ill, p >= t, miss=(1 - t) / t) for p in (before, after)]  # the prices for which t is best
     changed = np.sum((before >= t) != (after >= t))
     print(f"threshold {t:.3f}: {changed} calls change; cost {costs[0]:.3f} -> {costs[1]:.3f}")
 assert sk.roc_auc_score(ill, before) == sk.roc_auc_score(ill, after)
@@ -903,8 +944,9 @@ ex.move_prevalence.check(move_prevalence)
 # %% [markdown]
 # In log-odds it is a **shift**:
 # $z_\text{new}=z+\log\frac{\pi_\text{new}}{1-\pi_\text{new}}-\log\frac{\pi_\text{old}}{1-\pi_\text{old}}$ ([Saerens et
-# al. 2002](https://doi.org/10.1162/089976602753284446)). Simulated: scores $d=1.5$ apart. The densities' ratio is
-# $e^{ds-d^2/2}$, so at a prevalence of 50 % the log-odds are $z=ds-d^2/2$.
+# al. 2002](https://doi.org/10.1162/089976602753284446)). Simulated: scores $s$, normal and $d=1.5$ apart. The
+# likelihood ratio of a score is that of the two densities, $e^{-(s-d)^2/2}/e^{-s^2/2}=e^{ds-d^2/2}$. At a prevalence
+# of 50 % the prior odds are 1, so the log-odds are $z=ds-d^2/2$.
 #
 # **Predict:** can a temperature mend a wrong prevalence?
 
@@ -921,7 +963,7 @@ for name, z in versions.items():
 assert ece(y, expit(z_moved)) < 0.02 < 0.1 < min(ece(y, expit(z_half)), ece(y, expit(z_half / T)))
 
 # %% tags=["hide-input"]
-figure, axes = plt.subplots(1, 3, figsize=(13, 4.2))
+figure, axes = plt.subplots(1, 3, figsize=(10, 3.7))
 for ax, (name, z) in zip(axes, versions.items()):
     draw_reliability(ax, y, expit(z), name)
 axes[0].legend(loc="upper left")
@@ -932,17 +974,21 @@ plots.picture(
 )
 
 # %% [markdown]
-# No. A temperature turns the curve about $z=0$ and cannot move it, so even the best one, fitted here on the very
-# patients it is judged on, leaves nearly the whole error. The shift mends it with no fitting at all, **if** only the
-# prevalence changed. Whoever trains with weights or with a balanced sample needs it (lesson 03). If several things
-# changed at once, fit slope and intercept on local patients: that is Platt's scaling, a logistic regression of $y$ on
-# $z$.
+# No. A temperature stretches or shrinks the log-odds about 0 and cannot shift them, so even the best one, fitted here
+# on the very patients it is judged on, leaves nearly the whole error. The shift mends it with no fitting at all,
+# **if** only the prevalence changed. Whoever trains with weights or with a balanced sample needs it (lesson 03). If
+# several things changed at once, fit slope and intercept on local patients: that is Platt's scaling, a logistic
+# regression of $y$ on $z$.
 
 # %% [markdown]
 # ## More than two classes
-# A table of three classes, made up: 900 benign, 80 indeterminate, 20 malignant (rows: truth).
+# A table of three classes, made up:
 #
-# $$\begin{pmatrix}880&15&5\\30&45&5\\4&6&10\end{pmatrix}$$
+# | | called benign | called indeterminate | called malignant |
+# |---|---|---|---|
+# | **900 benign** | 880 | 15 | 5 |
+# | **80 indeterminate** | 30 | 45 | 5 |
+# | **20 malignant** | 4 | 6 | 10 |
 #
 # For each class against the rest there are TP (on the diagonal), FN (the rest of its row) and FP (the rest of its
 # column). Then there are two ways to one number. **[Macro](glossary:macro-average)**: compute the score for each
@@ -1032,7 +1078,7 @@ print(f"threshold by the formula {by_formula:.3f}, cheapest on the validation pa
 
 
 # %%
-def report(labels, probabilities, threshold, patients, *, miss=10, unit="patients"):
+def report(labels, probabilities, threshold, patients, *, miss=10, unit="patient"):
     """Print the scores of test patients with their intervals, and return the cost."""
     called, options = (probabilities >= threshold).astype(int), {"patients": patients}
     results = {
@@ -1045,7 +1091,7 @@ def report(labels, probabilities, threshold, patients, *, miss=10, unit="patient
     cost = metrics.bootstrap(lambda y, c: mean_cost(y, c == 1, miss=miss), labels, called, **options)
     results["cost (false alarms)"] = cost
     for name, estimate in results.items():
-        print(f"{name:20s} {estimate}".replace("patients", unit))
+        print(f"{name:20s} {estimate.counted_in(unit)}")
     return cost
 
 
@@ -1080,7 +1126,7 @@ print(f"temperature {T:.2f} from validation: ECE {errors[0]:.3f}\n{'':27s} -> {e
 assert abs(T - 1) < 0.2 and errors[0].low < 0.005 and errors[0].high > 2 * errors[0].value
 
 # %% tags=["hide-input"]
-figure, (left, right) = plt.subplots(1, 2, figsize=(11, 4.6))
+figure, (left, right) = plt.subplots(1, 2, figsize=(9.5, 4.4))
 curve = metrics.roc_curve(y[test], p_test)
 left.plot(curve.false_positive_rate, curve.sensitivity, label="142 test patients")
 for name, t, marker in [("formula", by_formula, "o"), ("validation", by_validation, "D")]:
@@ -1158,7 +1204,7 @@ if have_crops:
     z_moved, z_moved_validation = (z + logit(share) - logit(0.5) for z in (z_test, z_validation))
     threshold = cheapest(parts[1].labels, expit(z_moved_validation), 10)
     print(f"threshold by the formula {1 / 11:.3f}, cheapest on the validation rows {threshold:.3f}")
-    report(parts[2].labels, expit(z_moved), threshold, parts[2].blocks, unit="blocks")
+    report(parts[2].labels, expit(z_moved), threshold, parts[2].blocks, unit="block")
     nodules = parts[2].labels.mean()
     print(f"calling everybody costs {1 - nodules:.2f}, calling nobody {10 * nodules:.2f}")
 
@@ -1169,12 +1215,12 @@ if have_crops:
     for name, z in steps.items():
         brier = metrics.brier_score(parts[2].labels, expit(z), patients=parts[2].blocks)
         print(f"{name:18s} mean {expit(z).mean():.2f} for {parts[2].labels.mean():.2f};", end=" ")
-        print(f"Brier {brier:.3f}".replace("patients", "blocks"))
+        print(f"Brier {brier.counted_in('block'):.3f}")
     assert sk.roc_auc_score(parts[2].labels, z_test) == sk.roc_auc_score(parts[2].labels, z_moved)
 
 # %% tags=["hide-input"]
 if have_crops:
-    figure, axes = plt.subplots(1, 3, figsize=(13, 4.2))
+    figure, axes = plt.subplots(1, 3, figsize=(10, 3.7))
     for ax, (name, z) in zip(axes, steps.items()):
         draw_reliability(ax, parts[2].labels, expit(z), name, patients=parts[2].blocks)
     axes[0].legend(loc="upper left")
@@ -1215,21 +1261,27 @@ if have_crops:
         """Return the PPV at the prevalence of the whole list."""
         return after_test(in_list, called[labels == 1].mean() / called[labels == 0].mean())
 
-    per_scan = (551_065 - 1351) / 888  # marks that are no nodules, for each of the 888 scans
+    per_scan = (551_065 - 1351) / 888  # candidates that are no nodules, in each of the 888 scans
     crops = (parts[2].labels, called)
     ppv = metrics.bootstrap(ppv_in_list, *crops, patients=parts[2].blocks)
     alarms = metrics.bootstrap(lambda y, c: per_scan * c[y == 0].mean(), *crops, patients=parts[2].blocks)
-    print(f"nodules among the marks here {parts[2].labels[called == 1].mean():.2f};", end=" ")
-    print(f"in the whole list, {in_list:.2%} nodules, {ppv:.4f}".replace("patients", "blocks"))
-    print(f"false alarms per scan {alarms:.0f}".replace("patients", "blocks"))
+    print(f"nodules among all candidates: {parts[2].labels.mean():.2%} here, {in_list:.2%} in the whole list")
+    ppv_here = metrics.precision_score(*crops, patients=parts[2].blocks)
+    print(f"nodules among the marks here: {ppv_here.counted_in('block')}")
+    print(f"nodules among the marks there: {ppv.counted_in('block'):.4f}")
+    print(f"false alarms per scan: {alarms.counted_in('block'):.0f}")
     assert ppv.high < 0.01
+
+# %% [markdown]
+# Where you have the crops, you see it: about one mark in 200, and hundreds of false alarms in each scan. Neither the
+# model nor its threshold changed, only the prevalence: the same step as from the clinic to the screening programme.
 
 # %% [markdown]
 # ## What you may claim
 # **You may claim**
 # - The seven scores and the AUC equal scikit-learn's to $10^{-12}$ on the tables and scores that were tried.
-# - In a thousand simulated studies of 100 patients, a threshold chosen on the test set made the reported cost lower than
-#   the true one. That is a fact of such studies, not of one model.
+# - In a thousand simulated studies of 100 patients, a threshold chosen on the test set made the reported cost lower
+#   than the true one. That is a fact of such studies, not of one model.
 # - For patients like these 569: three features of the nuclei rank malignant above benign with the AUC and the interval
 #   that were printed. At the threshold that the validation patients chose, no saving over calling everybody was seen.
 #
@@ -1274,8 +1326,8 @@ if have_crops:
 # average](glossary:macro-average)
 #
 # ### Further reading
-# - Pauker SG, Kassirer JP. *Therapeutic decision making: a cost-benefit analysis.* New England Journal of Medicine 1975.
-#   <https://doi.org/10.1056/NEJM197507312930505>
+# - Pauker SG, Kassirer JP. *Therapeutic decision making: a cost-benefit analysis.* New England Journal of Medicine
+#   1975. <https://doi.org/10.1056/NEJM197507312930505>
 # - Hanley JA, McNeil BJ. *The meaning and use of the area under a receiver operating characteristic (ROC) curve.*
 #   Radiology 1982. <https://doi.org/10.1148/radiology.143.1.7063747>
 # - Ransohoff DF, Feinstein AR. *Problems of spectrum and bias in evaluating the efficacy of diagnostic tests.* New
@@ -1292,6 +1344,6 @@ if have_crops:
 #   <https://doi.org/10.1186/s12916-019-1466-7>
 # - Wolberg WH, Street WN, Mangasarian OL. *Machine learning techniques to diagnose breast cancer from image-processed
 #   nuclear features of fine needle aspirates.* Cancer Letters 1994. <https://doi.org/10.1016/0304-3835(94)90099-X>
-# - Setio AAA, et al. *Validation, comparison, and combination of algorithms for automatic detection of pulmonary nodules
-#   in computed tomography images: the LUNA16 challenge.* Medical Image Analysis 2017.
+# - Setio AAA, et al. *Validation, comparison, and combination of algorithms for automatic detection of pulmonary
+#   nodules in computed tomography images: the LUNA16 challenge.* Medical Image Analysis 2017.
 #   <https://doi.org/10.1016/j.media.2017.06.015>

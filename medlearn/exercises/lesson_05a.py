@@ -17,10 +17,11 @@ def _reordered(*places):
 
 
 def _calls(rng):
-    """Return labels and 0/1 predictions with four different counts; the second has nobody called ill."""
+    """Return labels and 0/1 predictions: ten people to count by hand, nobody called ill, and many."""
     labels = (rng.random(60) < 0.3).astype(int)
     predictions = np.where(rng.random(60) < 0.75, labels, (rng.random(60) < 0.8).astype(int))
-    return [(labels, predictions), (np.array([0, 1, 0, 1, 0]), np.zeros(5, dtype=int))]
+    ten = np.array([1, 1, 0, 0, 1, 0, 1, 0, 0, 0]), np.array([1, 1, 0, 1, 0, 0, 1, 1, 0, 0])  # TP 3, FP 2, FN 1, TN 4
+    return [ten, (np.array([0, 1, 0, 1, 0]), np.zeros(5, dtype=int)), (labels, predictions)]
 
 
 @exercise(
@@ -78,8 +79,8 @@ def confusion_counts(labels, predictions):
     return int(tp), int(fp), int(fn), int(tn)
 
 
-def _cheapest_with(*, cost=None, call=np.greater_equal, candidates=None, last=False):
-    """Return a mistaken search with another cost, another comparison, other candidates or another winner of a tie."""
+def _cheapest_with(*, cost=None, call=np.greater_equal, candidates=None, last=False, answer=None):
+    """Return a mistaken search: another cost, comparison, candidates, winner of a tie, or answer(tried, sums)."""
     cost = cost or (lambda fp, fn, cost_fp, cost_fn, labels: cost_fp * fp + cost_fn * fn)
     candidates = candidates or (lambda p: np.append(np.unique(p), np.inf))
 
@@ -89,22 +90,24 @@ def _cheapest_with(*, cost=None, call=np.greater_equal, candidates=None, last=Fa
         for threshold in tried:
             _, fp, fn, _ = _counts(labels, call(probabilities, threshold))
             sums.append(cost(fp, fn, cost_fp, cost_fn, labels))
+        if answer is not None:
+            return answer(tried, sums)
         return tried[len(sums) - 1 - np.argmin(sums[::-1])] if last else tried[np.argmin(sums)]
 
     return mistaken
 
 
 def _priced_patients(rng):
-    """Return labels, rough probabilities and both prices; the third has ties, the fourth calls nobody, the last all."""
+    """Return labels, rough probabilities and both prices: ties, nobody called, everybody called, and 40 patients."""
     chance = rng.beta(1, 2, size=40)
     labels = (rng.random(40) < chance).astype(int)
     rounded = np.round(np.clip(chance + rng.normal(0, 0.1, 40), 0.01, 0.99), 2)
     return [
-        (labels, rounded, 1.0, 8.0),
-        (labels, rounded, 3.0, 1.0),
         (np.array([1, 0, 1, 0, 0, 0]), np.array([0.6, 0.2, 0.3, 0.4, 0.1, 0.6]), 2.0, 2.0),
         (np.array([1, 0, 0, 1, 0, 0]), np.array([0.2, 0.9, 0.5, 0.6, 0.7, 0.3]), 5.0, 1.0),
         (np.array([1, 0, 1, 0, 1]), np.array([0.5, 0.4, 0.3, 0.7, 0.9]), 1.0, 20.0),
+        (labels, rounded, 1.0, 8.0),
+        (labels, rounded, 3.0, 1.0),
     ]
 
 
@@ -154,6 +157,18 @@ def _priced_patients(rng):
             "Of equally cheap thresholds you took the largest; asked for is the smallest.",
         ),
         (
+            _cheapest_with(answer=lambda tried, sums: np.min(sums)),
+            "That is the lowest cost. Asked for is the threshold at which it is reached.",
+        ),
+        (
+            _cheapest_with(answer=lambda tried, sums: np.argmin(sums)),
+            "That is the place of the cheapest threshold in the list. Return the threshold that stands there.",
+        ),
+        (
+            _cheapest_with(candidates=lambda p: np.linspace(0, 1, 101)),
+            "You tried a grid from 0 to 1. Candidates are the probabilities that came, and np.inf.",
+        ),
+        (
             lambda labels, probabilities, cost_fp, cost_fn: cost_fp / (cost_fp + cost_fn),
             "That is the best threshold for calibrated probabilities and many patients. Here, try every candidate on"
             " the patients that came.",
@@ -195,6 +210,11 @@ def _walk(labels, scores, *, one_by_one=False, call=np.greater_equal):
     return called[:, labels == 0].sum(axis=1), called[:, labels == 1].sum(axis=1)
 
 
+def _at(labels, scores, threshold):
+    """Return the false positive rate and the sensitivity at one threshold."""
+    return [np.mean(scores[labels == label] >= threshold) for label in (0, 1)]
+
+
 def _points(labels, scores, **options):
     fp, tp = _walk(labels, scores, **options)
     return fp / np.sum(labels == 0), tp / np.sum(labels == 1)
@@ -209,6 +229,20 @@ def _points(labels, scores, **options):
             lambda labels, scores: _points(labels, scores, one_by_one=True),
             "Tied patients took their steps one after the other, so the curve depends on the order of the file. A"
             " threshold calls all of them at once: one point for each distinct score.",
+        ),
+        (
+            lambda labels, scores: tuple(rate[1:] for rate in _points(labels, scores, one_by_one=True)),
+            "One point for each patient came back. A threshold calls all tied patients at once: one point for each"
+            " distinct score, and (0, 0) before them.",
+        ),
+        (
+            lambda labels, scores: (1 - _points(labels, scores)[0], _points(labels, scores)[1]),
+            "The first array is the specificity. The false positive rate is 1 - specificity: the share of the healthy"
+            " who are called ill.",
+        ),
+        (
+            lambda labels, scores: tuple(np.array([_at(labels, scores, t) for t in np.linspace(1, 0, 101)]).T),
+            "You tried a grid from 1 to 0. Scores need not lie there: take the distinct scores as thresholds.",
         ),
         (
             lambda labels, scores: tuple(rate[1:] for rate in _points(labels, scores)),
@@ -243,6 +277,13 @@ def roc_points(labels, scores):
     false_positive_rate = np.array([np.mean(scores[labels == 0] >= t) for t in thresholds])
     sensitivity = np.array([np.mean(scores[labels == 1] >= t) for t in thresholds])
     return false_positive_rate, sensitivity
+
+
+def _later_pairs(labels, scores):
+    """Return the mistaken share in which a pair counts only if the ill one stands before the healthy one."""
+    pairs = [(i, j) for i in range(len(labels)) for j in range(i + 1, len(labels)) if labels[i] > labels[j]]
+    won = sum(np.heaviside(scores[i] - scores[j], 0.5) for i, j in pairs)
+    return won / (np.sum(labels == 1) * np.sum(labels == 0))
 
 
 def _differences(labels, scores):
@@ -282,6 +323,20 @@ def _differences(labels, scores):
         (
             lambda labels, scores: np.mean(np.heaviside(_differences(labels, (scores >= 0.5) * 1.0), 0.5)),
             "You cut the scores at 0.5 first, and far more pairs are ties now. Compare the scores themselves.",
+        ),
+        (
+            lambda labels, scores: (
+                np.mean(_differences(labels, scores) > 0) / np.mean(_differences(labels, scores) != 0)
+            ),
+            "You left the ties out of the number of pairs. They count as pairs, with one half each.",
+        ),
+        (
+            lambda labels, scores: np.mean(np.sign(_differences(labels, scores))),
+            "That is right pairs less wrong pairs, from -1 to 1 (Somers' D). A wrong pair counts 0, a tie one half.",
+        ),
+        (
+            _later_pairs,
+            "Pairs are missing: every ill patient meets every healthy one, whoever comes first in the file.",
         ),
     ],
     hints=[
@@ -329,6 +384,24 @@ def auc_by_pairs(labels, scores):
         (
             lambda sensitivity, specificity, prevalence: sensitivity * prevalence,
             "That is the share of people who are ill and test positive. Divide it by the share who test positive.",
+        ),
+        (
+            lambda sensitivity, specificity, prevalence: (
+                sensitivity * prevalence / (sensitivity * prevalence + (1 - sensitivity) * (1 - prevalence))
+            ),
+            "1 - sensitivity is the share of the ill who are missed. How often do the healthy test positive?",
+        ),
+        (
+            lambda sensitivity, specificity, prevalence: (
+                sensitivity * prevalence / (sensitivity * prevalence + 1 - specificity)
+            ),
+            "1 - specificity is a share of the healthy only. Multiply it by the share of people who are healthy.",
+        ),
+        (
+            lambda sensitivity, specificity, prevalence: (
+                sensitivity * prevalence / ((1 - specificity) * (1 - prevalence))
+            ),
+            "Those are odds: ill to healthy among the positive. Divide by all who test positive, the ill too.",
         ),
     ],
     hints=[
@@ -383,6 +456,17 @@ def _average_precision(labels, scores, **options):
             lambda labels, scores: np.sum(labels == 1) / len(labels),
             "That is the prevalence: the value of a model that knows nothing.",
         ),
+        (
+            lambda labels, scores: np.sum(np.prod(_precision_and_recall(labels, scores), axis=0)),
+            "You weighted the precision by the whole recall. Weight it by the gain: recall minus the recall before.",
+        ),
+        (
+            lambda labels, scores: np.sum(
+                np.diff(_precision_and_recall(labels, scores)[1], prepend=0)
+                * np.append(1.0, _precision_and_recall(labels, scores)[0][:-1])
+            ),
+            "You took the precision before the gain. Use the one at the threshold that brings the gain.",
+        ),
     ],
     hints=[
         "At each distinct score, count TP and FP among those at or above it. Precision is TP / (TP + FP).",
@@ -423,15 +507,22 @@ def _confidence_error(labels, probabilities, num_bins):
 
 
 def _forecasts(rng):
-    """Return overconfident, shifted and few forecasts in unequal bins; in the last, forecasts on the edges and 1."""
+    """Return overconfident, shifted and few forecasts in unequal bins; in the first, forecasts on the edges and 1."""
     chance = rng.beta(0.7, 1.5, size=200)
     labels = (rng.random(200) < chance).astype(int)
     return [
+        (np.array([0, 1, 1, 0, 1, 0, 1, 0]), np.array([0.25, 0.125, 0.5, 0.375, 0.75, 0.625, 0.875, 1.0]), 4),
+        (labels[:15], chance[:15], 4),
         (labels, chance**2, 10),
         (labels, np.append(np.sqrt(chance[:-1]), 1.0), 7),
-        (labels[:15], chance[:15], 4),
-        (np.array([0, 1, 1, 0, 1, 0, 1, 0]), np.array([0.25, 0.125, 0.5, 0.375, 0.75, 0.625, 0.875, 1.0]), 4),
     ]
+
+
+def _error_below_one(labels, probabilities, num_bins):
+    """Return the mistaken error that leaves out forecasts of exactly 1."""
+    inside = probabilities < 1
+    gaps = np.bincount((probabilities[inside] * num_bins).astype(int), (probabilities - labels)[inside])
+    return np.abs(gaps).sum() / len(labels)
 
 
 def _binned_error(place):
@@ -465,6 +556,16 @@ def _binned_error(place):
         (
             _binned_error(lambda p, num_bins: (p * num_bins).astype(int)),
             "A probability of exactly 1 got a bin of its own. It belongs to the last bin.",
+        ),
+        (
+            _error_below_one,
+            "A probability of exactly 1 fell out: p < 1 leaves it in no bin. It belongs to the last one.",
+        ),
+        (
+            lambda labels, probabilities, num_bins: (
+                len(labels) * np.prod(np.abs(_gaps(labels, probabilities, num_bins)[:2]), axis=0).sum()
+            ),
+            "You weighted each bin by its number of patients. Divide by the number of all patients.",
         ),
         (
             _binned_error(lambda p, num_bins: np.ceil(p * num_bins)),
@@ -549,6 +650,12 @@ def _with_odds(probabilities, factor):
             "Those are the new odds. Turn them back into probabilities: odds / (1 + odds).",
         ),
         (
+            lambda probabilities, old, new: np.log(
+                probabilities / (1 - probabilities) * (new / (1 - new)) / (old / (1 - old))
+            ),
+            "Those are the new log-odds. Turn them back into probabilities: 1 / (1 + exp(-z)).",
+        ),
+        (
             lambda probabilities, old, new: probabilities + new - old,
             "Adding the difference can leave 0 to 1. Work with the odds.",
         ),
@@ -615,6 +722,10 @@ def _per_class(table):
         (
             lambda table: _per_class(table)[2].sum(),
             "You added the F1 of the classes. Divide by their number.",
+        ),
+        (
+            lambda table: np.mean(2 * np.diag(table) / (2 * np.diag(table) + table.sum(axis=0) + table.sum(axis=1))),
+            "The diagonal is in the row sum and in the column sum already. Row + column = 2 TP + FN + FP.",
         ),
     ],
     hints=[
