@@ -38,6 +38,11 @@ def bootstrap(statistic, *arrays, patients=None, num_resamples=NUM_RESAMPLES, le
     ValueError
         If there are no arrays, their lengths differ, or an option is out of range.
 
+    Notes
+    -----
+    For 50 patients both intervals are somewhat too narrow: of 95 % intervals of the scores in this package, 86 to 95 %
+    held the truth. Take a score's own default where there is one.
+
     Examples
     --------
     >>> import numpy as np

@@ -41,6 +41,12 @@ def brier_score(labels, probabilities, *, patients=None, level=0.95, method="inv
     ValueError
         If lengths differ, there are no cases, labels are not 0 or 1, or probabilities not within 0 to 1.
 
+    Notes
+    -----
+    Share of 95 % intervals that held the truth in simulated studies of 50 patients with several images each, in three
+    settings: "inverse_root" 93.6 to 95.4 %, "logit" 93.3 to 95.4 %, "percentile" 91 to 94 %, "bca" 89 to
+    94 %.
+
     Examples
     --------
     >>> f"{float(brier_score([1, 0, 1, 0], [0.9, 0.2, 0.6, 0.1])):.3f}"
@@ -116,6 +122,12 @@ def expected_calibration_error(
     ValueError
         If lengths differ, there are no cases, labels are not 0 or 1, probabilities not within 0 to 1, or ``num_bins``
         is below 1.
+
+    Notes
+    -----
+    Share of 95 % intervals that held the truth in simulated studies of 50 patients with several images each, in three
+    settings: "inversion" 94.7 to 98.8 %, "percentile" 0 to 92 %, "bca" 0 to 81 %; 0 where the model is
+    calibrated.
 
     Examples
     --------
