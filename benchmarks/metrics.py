@@ -33,8 +33,8 @@ METHODS = ("default", "percentile", "bca", "delong", "image level")
 def intervals_of_study(scenario_name, others, seed):
     """Return the intervals of every score for one simulated study: ``{(score, method): (low, high)}``.
 
-    Studies from number ``others`` on have the default method only: the bootstraps take most of the time. The method "image
-    level" is the percentile bootstrap that ignores the patients.
+    Studies from number ``others`` on have the default method only: the bootstraps take most of the time.
+    "image level" is the percentile bootstrap that ignores the patients.
     """
     scenario, rng = SCENARIOS[scenario_name], np.random.default_rng([2026, seed])
     labels, scores, patients = simulate(scenario, rng)

@@ -59,20 +59,20 @@ def auc_of_weights(ranked, weights):
         NaN where a resample has one class only.
     """
     negative = cumulated(weights, ranked.negatives)  # (resamples, negatives + 1)
-    positive = weights[:, ranked.positives]  # (resamples, positives)
-    beaten = negative[:, ranked.below] + negative[:, ranked.not_above]
-    pairs = positive.sum(axis=1) * negative[:, -1]
-    with np.errstate(invalid="ignore"):
-        return np.einsum("rp,rp->r", positive, beaten) / (2 * pairs)
+    positive = weights.take(ranked.positives, axis=1)  # (resamples, positives)
+    beaten = negative.take(ranked.below, axis=1) + negative.take(ranked.not_above, axis=1)
+    pairs = positive.sum(axis=1, dtype=float) * negative[:, -1]
+    with np.errstate(invalid="ignore"):  # as floats: whole numbers, exact up to 2^53
+        return np.einsum("rp,rp->r", positive, beaten, dtype=float) / (2 * pairs)
 
 
 def average_precision_of_weights(ranked, weights):
     """Return the average precision for each row of weights; parameters as in :func:`auc_of_weights`."""
     negative = cumulated(weights, ranked.negatives)
     positive = cumulated(weights, ranked.positives)
-    found = positive[:, -1:] - positive[:, ranked.positives_below]  # true positives at the score of each positive
-    called = found + negative[:, -1:] - negative[:, ranked.below]
-    drawn = weights[:, ranked.positives]
+    found = positive[:, -1:] - positive.take(ranked.positives_below, axis=1)  # true positives at the score of each positive
+    called = found + negative[:, -1:] - negative.take(ranked.below, axis=1)
+    drawn = weights.take(ranked.positives, axis=1)
     precision = found / np.maximum(called, 1)
     with np.errstate(invalid="ignore"):
         return np.einsum("rp,rp->r", drawn, precision) / positive[:, -1]
@@ -81,7 +81,7 @@ def average_precision_of_weights(ranked, weights):
 def cumulated(weights, units):
     """Return the sums of the weights of the first 0, 1, 2, ... cases, shape (resamples, cases + 1)."""
     sums = np.zeros((len(weights), len(units) + 1), dtype=weights.dtype)
-    np.cumsum(weights[:, units], axis=1, out=sums[:, 1:])
+    np.cumsum(weights.take(units, axis=1), axis=1, out=sums[:, 1:])
     return sums
 
 
