@@ -70,7 +70,7 @@ def average_precision_of_weights(ranked, weights):
     """Return the average precision for each row of weights; parameters as in :func:`auc_of_weights`."""
     negative = cumulated(weights, ranked.negatives)
     positive = cumulated(weights, ranked.positives)
-    found = positive[:, -1:] - positive.take(ranked.positives_below, axis=1)  # true positives at the score of each positive
+    found = positive[:, -1:] - positive.take(ranked.positives_below, axis=1)  # true positives there
     called = found + negative[:, -1:] - negative.take(ranked.below, axis=1)
     drawn = weights.take(ranked.positives, axis=1)
     precision = found / np.maximum(called, 1)
