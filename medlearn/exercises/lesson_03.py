@@ -41,6 +41,10 @@ def _huber_with(line, *, half=0.5):
             "Your line is 0 at delta, and the parabola is delta² / 2 there. Shift it down by delta² / 2 only.",
         ),
         (
+            _huber_with(lambda a, d: d * a + d**2 / 2),
+            "Your line has the right slope and is shifted up. It must be delta² / 2 at delta: shift it down.",
+        ),
+        (
             _huber_with(lambda a, d: 2 * d * a - d**2, half=1),
             "That is twice the Huber loss: the parabola is r² / 2, not r².",
         ),
@@ -198,6 +202,10 @@ def _down_the_columns(logits, classes):
             "The sign: the loss is log-sum-exp minus the logit of the class, and never negative.",
         ),
         (
+            lambda logits, classes: np.exp(-_stable(logits, classes)),
+            "That is the probability of the class. The loss is minus its logarithm: log-sum-exp minus the logit.",
+        ),
+        (
             lambda logits, classes: np.mean(_stable(logits, classes)),
             "You returned the mean. Return the loss of each case.",
         ),
@@ -252,6 +260,21 @@ def _unguarded_below(logits, labels):
         return np.log1p(np.exp(-logits)) + (1 - labels) * logits
 
 
+def _unguarded_by_label(logits, labels):
+    with np.errstate(all="ignore"):
+        return np.where(labels == 1, np.log1p(np.exp(-logits)), np.log1p(np.exp(logits)))
+
+
+def _minus_instead_of_size(logits, labels):
+    with np.errstate(all="ignore"):
+        return np.maximum(0, logits) + np.log1p(np.exp(-logits)) - labels * logits
+
+
+def _largest_of_all(logits, labels):
+    with np.errstate(all="ignore"):
+        return logits.max() + np.log(np.exp(-logits.max()) + np.exp(logits - logits.max())) - labels * logits
+
+
 _OVERFLOWS = " Take the larger of 0 and z out of the sum: max(0, z), and one exponent is left that is never positive."
 
 
@@ -287,6 +310,16 @@ _OVERFLOWS = " Take the larger of 0 and z out of the sum: max(0, z), and one exp
             "You took |z| out of the sum. The larger of 0 and z is max(0, z): for a negative z it is 0.",
         ),
         (_unguarded, "log(1 + exp(z)) - y z is the right formula, and exp(z) overflows at 1000." + _OVERFLOWS),
+        (
+            _unguarded_by_label,
+            "Both formulas are right, and the exponential overflows where the model is most wrong." + _OVERFLOWS,
+        ),
+        (_minus_instead_of_size, "For a negative z the exponent -z is positive. Both cases in one: -|z|."),
+        (
+            _largest_of_all,
+            "You took the largest of all logits out. Each case is a die of its own, with the logits 0 and z: m is"
+            " max(0, z), case by case.",
+        ),
         (_unguarded_below, "The formula is right for z > 0, and exp(-z) overflows at -1000." + _OVERFLOWS),
         (
             lambda logits, labels: _softplus(logits) - (1 - labels) * logits,
@@ -499,6 +532,11 @@ def focal_loss(logits, labels, gamma, alpha):
     return np.where(labels == 1, alpha, 1 - alpha) * (1 - p_t) ** gamma * loss
 
 
+def _honest_logit(reported, weight):
+    with np.errstate(all="ignore"):
+        return np.log(reported / (1 - reported)) - np.log(weight)
+
+
 @exercise(
     task="Return the probability p behind the report q of a model that was trained with a weight on label 1.",
     cases=lambda rng: [
@@ -517,6 +555,10 @@ def focal_loss(logits, labels, gamma, alpha):
         (
             lambda q, w: q / (q + np.exp(w) * (1 - q)),
             "You moved the logit by w. It moves by log w: the odds are divided by w itself.",
+        ),
+        (
+            _honest_logit,
+            "That is the right logit. Turn it back into a probability: the sigmoid.",
         ),
         (lambda q, w: 1 - q / (q + w * (1 - q)), "That is the probability of the label 0: 1 - p."),
         (lambda q, w: q, "The weight is not used: the report comes back as it went in."),
@@ -556,6 +598,11 @@ def _dice_with(*, numerator=1.0, denominator=1.0, axes=(1, 2), power=1, double=2
     return mistaken
 
 
+def _dice_without_brackets(p, y, smooth):
+    with np.errstate(all="ignore"):
+        return 1 - (2 * (p * y).sum((1, 2)) + smooth) / p.sum((1, 2)) + y.sum((1, 2)) + smooth
+
+
 @exercise(
     task="Return the soft Dice loss of each image, 1 - (2 I + s) / (S + s); arrays are (image, row, column).",
     cases=_mask_batches,
@@ -584,6 +631,14 @@ def _dice_with(*, numerator=1.0, denominator=1.0, axes=(1, 2), power=1, double=2
         (
             lambda p, y, smooth: 1 - ((p * y).sum((1, 2)) + smooth) / ((p + y - p * y).sum((1, 2)) + smooth),
             "You divided by the union: that is the Jaccard (IoU) loss. Dice divides by the sum of both sizes.",
+        ),
+        (
+            _dice_without_brackets,
+            "Brackets are missing below: a / b + c is (a / b) + c. Divide by (S + s) as a whole.",
+        ),
+        (
+            lambda p, y, smooth: 1 - 2 * (p * y + smooth).sum((1, 2)) / (p + y + smooth).sum((1, 2)),
+            "The smoothing was added to every pixel. Add it once, to the sums.",
         ),
         (
             lambda p, y, smooth: -_dice_with(loss=False)(p, y, smooth),
