@@ -35,6 +35,18 @@ def _adagrad_without_epsilon(w, g, total, learning_rate):
             "Epsilon is missing: a weight that has seen only gradients of 0 is divided by 0.",
         ),
         (
+            lambda w, g, total, learning_rate: (w - learning_rate * g / (np.sqrt(total + g**2) + 1e-8), total + g**2),
+            "Your epsilon is 1e-8, that of RMSProp and Adam. AdaGrad's is 1e-10 here, as in PyTorch.",
+        ),
+        (
+            lambda w, g, total, learning_rate: (w - g / (np.sqrt(total + g**2) + 1e-10), total + g**2),
+            "The learning rate is missing in the step.",
+        ),
+        (
+            lambda w, g, total, learning_rate: (w - learning_rate / (np.sqrt(total + g**2) + 1e-10), total + g**2),
+            "You divided the rate and left out the gradient: the step is the divided rate times g.",
+        ),
+        (
             lambda w, g, total, learning_rate: (w - learning_rate * g / np.sqrt(total + g**2 + 1e-10), total + g**2),
             "Your epsilon is under the root, where it acts like 1e-5. Add it after the root.",
         ),
@@ -77,7 +89,7 @@ def adagrad_step(w, g, total, learning_rate):
 
 @exercise(
     task="Return how many times longer step t is without the corrections than with them, at a constant gradient.",
-    cases=lambda rng: [(1, 0.9, 0.999), (7, 0.9, 0.999), (1000, 0.9, 0.999), (3, 0.5, 0.9), (4, 0.0, 0.99)],
+    cases=lambda rng: [(1, 0.9, 0.999), (7, 0.9, 0.999), (100, 0.9, 0.999), (3, 0.5, 0.9), (4, 0.0, 0.99)],
     mistakes=[
         (
             lambda t, beta1, beta2: np.sqrt(1 - beta2**t) / (1 - beta1**t),
@@ -94,6 +106,14 @@ def adagrad_step(w, g, total, learning_rate):
         (
             lambda t, beta1, beta2: 1 / np.sqrt(1 - beta2**t),
             "You left out m: it is too small as well, by 1 - beta1**t.",
+        ),
+        (
+            lambda t, beta1, beta2: (1 - beta1**t) * np.sqrt(1 - beta2**t),
+            "You multiplied by the root of v's factor. The step divides by the root of v.",
+        ),
+        (
+            lambda t, beta1, beta2: (1 - beta1) ** t / np.sqrt(1 - beta2) ** t,
+            "You raised 1 - beta to the power t. The sum is 1 - beta**t: the power belongs to beta.",
         ),
         (
             lambda t, beta1, beta2: (1 - beta1 ** (t + 1)) / np.sqrt(1 - beta2 ** (t + 1)),
@@ -118,17 +138,18 @@ def _adam_cases(rng):
     return [first, tiny, later]
 
 
-def _adam_with(*, correct_m=True, correct_v=True, later=0, inside=False, square=None, keep_corrected=False, root=True):
+def _adam_with(*, correct_m=True, correct_v=True, later=0, inside=False, square=None, keep_corrected=False, root=True,
+               beta2=0.999, share=None, eps=1e-8, above=None):  # fmt: skip
     """Return one step of Adam with something done in another way."""
 
     def mistaken(w, g, m, v, t, learning_rate):
-        m = 0.9 * m + 0.1 * g
-        v = 0.999 * v + 0.001 * (square(g, m) if square else g**2)
+        m = 0.9 * m + (share or 0.1) * g
+        v = beta2 * v + (share or 1 - beta2) * (square(g, m) if square else g**2)
         m_hat = m / (1 - 0.9 ** (t + later)) if correct_m else m
-        v_hat = v / (1 - 0.999 ** (t + later)) if correct_v else v
-        scale = np.sqrt(v_hat + 1e-8) if inside else (np.sqrt(v_hat) if root else v_hat) + 1e-8
+        v_hat = v / (1 - beta2 ** (t + later)) if correct_v else v
+        scale = np.sqrt(v_hat + eps) if inside else (np.sqrt(v_hat) if root else v_hat) + eps
         state = (m_hat, v_hat) if keep_corrected else (m, v)
-        return w - learning_rate * m_hat / scale, *state
+        return w - learning_rate * (above(g) if above else m_hat) / scale, *state
 
     return mistaken
 
@@ -164,6 +185,19 @@ def _adam_with(*, correct_m=True, correct_v=True, later=0, inside=False, square=
             _adam_with(keep_corrected=True),
             "The weights are right. But you return the corrected m and v: the next step would correct them again.",
         ),
+        (
+            _adam_with(eps=0),
+            "Epsilon is missing: add 1e-8 after the root. Beside tiny gradients it counts.",
+        ),
+        (
+            _adam_with(above=lambda g: g),
+            "The gradient itself stands above the root. There belongs its corrected running mean, m_hat.",
+        ),
+        (
+            _adam_with(share=1.0),
+            "You added the whole of g and g**2. In a running mean the new value has the share 1 - beta: 0.1 and 0.001.",
+        ),
+        (_adam_with(beta2=0.99), "Your v forgets with 0.99, as RMSProp's. Adam's beta2 is 0.999."),
     ],
     hints=[
         "Two running means first: m = 0.9 * m + 0.1 * g, and v likewise with 0.999 and g**2.",
@@ -214,6 +248,14 @@ def _adamw_with(decayed):
             "You forgot the learning rate in the decay: a step takes away learning_rate * decay of the weight.",
         ),
         (
+            _adamw_with(lambda w, moved, learning_rate, decay: moved - learning_rate * decay),
+            "You took the same amount from every weight. Decay takes a share of it: decay * w.",
+        ),
+        (
+            _adamw_with(lambda w, moved, learning_rate, decay: moved - learning_rate * decay * w**2 / 2),
+            "You subtracted the penalty itself. What is subtracted is its gradient, decay * w.",
+        ),
+        (
             _adamw_with(lambda w, moved, learning_rate, decay: moved * (1 - learning_rate * decay)),
             "You let the new weights decay. AdamW takes the decay of the weights before the step.",
         ),
@@ -227,7 +269,7 @@ def _adamw_with(decayed):
         ),
         (
             _adamw_with(lambda w, moved, learning_rate, decay: moved - learning_rate * decay * np.sum(w**2) / 2),
-            "You subtracted the penalty itself. What is subtracted is its gradient, decay * w.",
+            "You subtracted the penalty of all weights together. What is subtracted is its gradient, decay * w.",
         ),
     ],
     hints=[
@@ -293,6 +335,20 @@ def _schedule_with(*, first=1, begin=None, turns=1.0, low=True, half=True, left=
             "1 + cos goes from 2 to 0: take half of it.",
         ),
         (
+            _schedule_with(turns=1 / np.pi),
+            "Pi is missing: progress goes from 0 to 1, and half a wave from 0 to pi.",
+        ),
+        (
+            lambda step, steps, warmup, highest, lowest: _schedule_with()(step, steps, warmup, highest, lowest)
+            + (lowest * (1 + np.cos(np.pi * (step - warmup) / (steps - warmup))) / 2 if step >= warmup else 0),
+            "Your rate begins above `highest`: the wave goes from highest to lowest, so multiply by their difference.",
+        ),
+        (
+            lambda step, steps, warmup, highest, lowest: _schedule_with()(step, steps, warmup, highest, lowest)
+            + (lowest * (1 - (step + 1) / warmup) if step < warmup else 0),
+            "Your warm-up rises from `lowest`. Here it rises from 0: highest * (step + 1) / warmup.",
+        ),
+        (
             lambda step, steps, warmup, highest, lowest: _schedule_with()(
                 max(step, warmup), steps, warmup, highest, lowest
             ),
@@ -343,6 +399,10 @@ def _steepest(rates, losses):
         (
             lambda rates, losses: np.nanmin(losses) / 10,
             "You took a tenth of the smallest loss. Its place tells which rate to take: np.nanargmin.",
+        ),
+        (
+            lambda rates, losses: np.nanargmin(losses) / 10,
+            "That is a tenth of the index. Look the rate up: rates[index] / 10.",
         ),
         (
             lambda rates, losses: rates[int(np.flatnonzero(np.isfinite(losses))[-1])] / 10,
@@ -413,6 +473,10 @@ def _norm(gradients):
             lambda gradients, largest: [g * max(1.0, largest / _norm(gradients)) for g in gradients],
             "max where min belongs: long gradients stay, short ones grow.",
         ),
+        (
+            lambda gradients, largest: [g / (_norm(gradients) if _norm(gradients) > largest else 1) for g in gradients],
+            "You shorten to the length 1. The limit is `largest`.",
+        ),
     ],
     hints=[
         "One number first: norm = the root of the sum of all squares, over all arrays of the list.",
@@ -448,6 +512,14 @@ def clip_by_norm(gradients, largest):
         (
             lambda shape: np.sqrt(2 / np.prod(shape)),
             "You counted all weights of the layer. One output sums over the axes after the first.",
+        ),
+        (
+            lambda shape: np.sqrt(2 / shape[-1]),
+            "The last axis is the inputs of a dense layer only. For a convolution take all axes after the first.",
+        ),
+        (
+            lambda shape: np.sqrt(2) / np.prod(shape[1:]),
+            "The root covers the 2 only. The standard deviation is the root of all of 2 / n.",
         ),
         (
             lambda shape: np.sqrt(2 / (np.prod(shape[1:]) + shape[0] * np.prod(shape[2:]))),
