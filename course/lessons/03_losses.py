@@ -6,7 +6,8 @@
 #
 # The first eight sections use small **simulated** or made-up numbers, and say so. At the end the same losses train on
 # real patients. The lesson takes about two hours; the exercises marked *further* come on top of that. A good place for
-# a pause is before "Rare findings".
+# a pause is before "Rare findings". Cells whose first line says *Folded* hold comparisons and helpers: look at what
+# they print, and open them if you are curious.
 
 # %% [markdown]
 # ## A loss is a likelihood
@@ -433,9 +434,9 @@ for z0, a, b in zip(starts[::2], needed["cross-entropy"][::2], needed["squared e
 assert needed["cross-entropy"][0] < 15 and abs(needed["squared error"][0] / (np.exp(9) / 2) - 1) < 0.01
 
 # %% [markdown]
-# Now a whole model, the **logistic** one: $p=\sigma(wx+b)$, with a weight $w$ and a bias $b$. Simulated: 200 cases with
-# one measurement $x$, higher in the diseased. The model starts **wrong**, at $w=-8$: it believes the opposite. Both
-# losses take 300 steps of size 1.
+# Now a whole model, the [logistic](glossary:logistic-regression) one: $p=\sigma(wx+b)$, with a weight $w$ and a bias
+# $b$. Simulated: 200 cases with one measurement $x$, higher in the diseased. The model starts **wrong**, at $w=-8$: it
+# believes the opposite. Both losses take 300 steps of size 1.
 
 # %%
 from medlearn.widgets.loss_surface import descend, simulated_cases
@@ -954,7 +955,7 @@ assert pull["cross-entropy"] > 5 * pull["Dice"]
 # average you lose
 #
 # - by **log loss**: $-p\log q-(1-p)\log(1-q)$;
-# - by the **Brier** score, the squared error: $p(1-q)^2+(1-p)q^2$;
+# - by the **[Brier score](glossary:brier-score)**, the squared error: $p(1-q)^2+(1-p)q^2$;
 # - by **accuracy** at a threshold of $\frac12$: $1-p$ if $q>\frac12$, else $p$;
 # - by the **absolute error** $|y-q|$: $p(1-q)+(1-p)q$;
 # - by the **focal loss** with $\gamma=2$: $-p(1-q)^2\log q-(1-p)q^2\log(1-q)$.
@@ -1154,7 +1155,8 @@ contest = {
 test_logits = compare(contest, (x_train, y_train), (x_test, y_test, patients))
 print(f"(value and 95 % interval over {len(y_test)} test patients; decisions at a threshold of 1/2)")
 
-# %%
+# %% tags=["hide-input"]
+# Folded: how extreme the reports are, and the logits behind them.
 reports = {name: scipy.special.expit(z) for name, z in test_logits.items()}
 extreme = {name: np.mean(np.abs(q - 0.5) > 0.49) for name, q in reports.items()}
 print("reports below 1 % or above 99 %:", ", ".join(f"{name} {share:.0%}" for name, share in extreme.items()))
