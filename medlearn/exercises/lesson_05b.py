@@ -61,6 +61,14 @@ def _two_limits(result, expected):
             lambda successes, n, z: _wilson_with()(successes, n, 1.96),
             "You took 1.96 for z. It comes as an argument: other levels have another z.",
         ),
+        (
+            lambda successes, n, z: tuple(stats.binomtest(successes, n).proportion_ci(method="wilson")),
+            "SciPy's interval has a level of 95 % here, whatever z is. Solve the quadratic for the z that comes.",
+        ),
+        (
+            lambda successes, n, z: tuple(-limit for limit in _wilson_with()(successes, n, z)[::-1]),
+            "Both limits have the wrong sign: the middle coefficient is -(2 s + z² / n), with a minus.",
+        ),
     ],
     compare=_two_limits,
     hints=[
@@ -124,6 +132,7 @@ def upper_limit(n, level):
         (lambda: 600 / (1 + 29 * 0.3), "m is the number of images of one patient, not the number of patients."),
         (lambda: 1 + 19 * 0.3, "That is the design effect. Divide the number of images by it."),
         (lambda: 600 / np.sqrt(1 + 19 * 0.3), "The root is for the interval's width. The number of images needs none."),
+        (lambda: 600 * (1 + 19 * 0.3), "You multiplied. Images that resemble each other are worth less: divide."),
         (lambda: 600 / (19 * 0.3), "The design effect is 1 + (m - 1) ICC. The 1 is missing."),
     ],
     rtol=1e-2,  # two digits will do
@@ -335,6 +344,12 @@ def _unpaired(a_right, b_right):
             lambda a_right, b_right: stats.binomtest(int(a_right.sum()), int(a_right.sum() + b_right.sum())).pvalue,
             "You counted those whom both got right, on both sides. Only the discordant ones are tosses of the coin.",
         ),
+        (
+            lambda a_right, b_right: stats.binom.sf(
+                _discordant(a_right, b_right)[0] - 1, sum(_discordant(a_right, b_right)), 0.5
+            ),
+            "That is the tail on A's side alone. Either model might have been the better one: take both tails.",
+        ),
     ],
     hints=[
         "Count two kinds of patients: A right and B wrong, A wrong and B right. The others do not enter.",
@@ -405,6 +420,18 @@ def mcnemar(a_right, b_right):
             ),
             "z stands squared, because the formula is solved for n and n stands under a root.",
         ),
+        (
+            lambda sensitivity, half_width, prevalence: int(
+                np.ceil(_num_ill(sensitivity, half_width) * half_width / prevalence)
+            ),
+            "half_width stands squared, because the formula is solved for n and n stands under a root.",
+        ),
+        (
+            lambda sensitivity, half_width, prevalence: int(
+                np.ceil(_num_ill(sensitivity, half_width) / (1 - prevalence))
+            ),
+            "1 - prevalence is the share of the healthy. The ill are counted here: divide by the prevalence.",
+        ),
     ],
     hints=[
         "half_width = z sqrt(p(1 - p) / n). Solve for n, the number of ill patients.",
@@ -458,17 +485,17 @@ def flaw_1():
 
 @_flaw(
     {
-        "A": "One image of each patient, and the 25 were split off beforehand: nobody is on both sides.",
+        "A": "One image of each patient, and the 30 were split off beforehand: nobody is on both sides.",
         "B": "Only training images were flipped and turned. That is right.",
-        "C": "Wilson's is the right formula, and 23 of 25 does give 0.75 to 0.98, for a model that was chosen without"
-        " these 25 patients. This one was not.",
-        "D": "They are few, and an interval says so honestly. The last epoch's 20 of 25 would have been a fair result:"
+        "C": "Wilson's is the right formula, and 28 of 30 does give 0.79 to 0.98, for a model that was chosen without"
+        " these 30 patients. This one was not.",
+        "D": "They are few, and an interval says so honestly. The last epoch's 24 of 30 would have been a fair result:"
         " 0.80 with its wide interval.",
     },
-    hints=["Which patients decided that epoch 63 is the best?", "How many looks did the 25 patients get?"],
+    hints=["Which patients decided that epoch 63 is the best?", "How many looks did the 30 patients get?"],
 )
 def flaw_2():
-    # The maximum of 100 looks at the same 25 patients. Choose the epoch on validation patients, then test once.
+    # The maximum of 80 looks at the same 30 patients. Choose the epoch on validation patients, then test once.
     return "E"
 
 
@@ -483,8 +510,8 @@ def flaw_2():
     hints=["What happened before the folds were made, and did it use the labels?"],
 )
 def flaw_3():
-    # The t-tests saw the responders of every fold. 15 of 1,218 columns of pure noise would look as good:
-    # the selection belongs inside each fold, on its training patients.
+    # The t-tests saw the responders of every fold. The best of so many columns of pure noise would look
+    # as good, as in the leakage lab: the selection belongs inside each fold, on its training patients.
     return "A"
 
 
