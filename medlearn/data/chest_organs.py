@@ -1,0 +1,190 @@
+"""The smooth surfaces of the simulated chest: skin, muscle, cavity, diaphragm, lungs, heart, vessels, trachea.
+
+A surface is a function of the place in mm, negative inside. All are written for one reference patient whose carina is
+at z = 0; :class:`medlearn.data.chest_patient.Patient` says how each patient differs.
+"""
+
+import numpy as np
+
+# Cross-sections of the reference patient by height (mm above the carina): half width, half depth, middle along y.
+_HEIGHT = (-260, -200, -160, -100, -50, 0, 40, 70, 95, 120)
+_CAVITY = ((122, 130, 138, 141, 138, 130, 112, 86, 52, 12), (80, 86, 92, 94, 92, 86, 70, 50, 28, 8),
+           (4, 4, 4, 2, 0, 0, 4, 12, 20, 24))  # fmt: skip
+_MUSCLE = ((136, 142, 148, 154, 158, 163, 168, 170, 168, 160), (100, 106, 112, 114, 113, 108, 98, 88, 78, 70),
+           (4, 4, 4, 3, 3, 5, 8, 12, 14, 14))  # fmt: skip
+_BLOOD = {  # middle lines (x, y, z) with the radius there
+    "aorta": [(-6, -22, -66, 15), (-17, -22, -35, 16), (-19, -18, 5, 16), (-14, -10, 27, 14.5), (0, 4, 36, 13.5),
+              (14, 20, 33, 13), (22, 36, 20, 12.5), (23, 42, 0, 12.5), (21, 43, -60, 12), (12, 42, -120, 11.5),
+              (4, 38, -200, 11), (2, 32, -280, 10)],
+    "pulmonary trunk": [(16, -36, -72, 14), (20, -28, -45, 14.5), (22, -10, -24, 13.5)],
+    "left pulmonary artery": [(22, -10, -24, 12), (36, 10, -15, 11), (49, 28, -24, 9.5), (53, 34, -44, 8)],
+    "right pulmonary artery": [(20, -6, -28, 11), (-4, 0, -27, 10.5), (-28, 4, -30, 10), (-41, 12, -36, 8.5),
+                               (-44, 20, -52, 7.5)],
+    "superior vena cava": [(-26, -16, 62, 8), (-29, -14, 30, 9), (-31, -10, -20, 9), (-33, -10, -60, 10)],
+    "inferior vena cava": [(-26, 2, -110, 12), (-28, 6, -150, 11), (-26, 12, -280, 11)],
+    "left brachiocephalic vein": [(-26, -16, 60, 7), (0, -22, 62, 6), (28, -18, 74, 6), (48, -14, 100, 6)],
+    "right brachiocephalic vein": [(-26, -16, 62, 7), (-34, -8, 100, 6.5)],
+    "brachiocephalic artery": [(-8, -4, 38, 6.5), (-18, 0, 62, 6), (-30, 2, 105, 5)],
+    "left carotid artery": [(4, 6, 42, 4.5), (14, 4, 70, 4), (20, 6, 115, 3.5)],
+    "left subclavian artery": [(13, 18, 40, 5.5), (24, 18, 72, 5), (42, 14, 110, 5)],
+    "azygos vein": [(-6, 40, -200, 3.5), (-8, 42, -60, 4), (-10, 40, 4, 4.5), (-18, 26, 14, 4.5), (-27, -4, 12, 4.5)],
+    "right upper vein": [(-18, 8, -52, 7), (-36, 0, -44, 6), (-48, -4, -36, 5)],
+    "right lower vein": [(-20, 18, -68, 7.5), (-40, 26, -76, 6)],
+    "left upper vein": [(26, 8, -48, 7), (44, 2, -38, 6), (54, -2, -28, 5)],
+    "left lower vein": [(26, 18, -66, 7.5), (46, 30, -74, 6)],
+}  # fmt: skip
+_CHAMBERS = {  # middle, half axes
+    "left atrium": ((4, 12, -62), (31, 19, 22)),
+    "right atrium": ((-36, -16, -82), (22, 27, 34)),
+    "right ventricle": ((6, -46, -90), (40, 26, 33)),
+    "left ventricle": ((38, -24, -92), (36, 32, 38)),
+    "apex": ((58, -38, -106), (28, 26, 24)),
+}
+_AIRWAYS = {
+    "trachea": [(0, 4, 130, 8.5), (-1, 14, 70, 8.5), (-3, 20, 20, 8.5), (-2, 24, 2, 8.5)],
+    "right main bronchus": [(-3, 24, -1, 7), (-28, 25, -20, 6.3), (-34, 24, -44, 5.2), (-38, 28, -62, 4.2)],
+    "right upper bronchus": [(-23, 24, -15, 4.5), (-46, 20, -8, 3.8)],
+    "left main bronchus": [(-1, 25, -1, 6.5), (24, 29, -20, 5.8), (44, 30, -34, 5.3), (49, 38, -58, 4)],
+    "left upper bronchus": [(42, 28, -33, 4.5), (56, 14, -26, 3.8)],
+}
+#: Where the vessel trees enter the lungs: (side, kind) -> place and direction.
+HILA = {
+    ("right", "artery"): ((-43, 16, -42), (-0.8, 0.3, -0.2)),
+    ("left", "artery"): ((52, 31, -34), (0.8, 0.3, -0.2)),
+    ("right", "vein"): ((-40, 10, -58), (-0.9, 0.1, 0.1)),
+    ("left", "vein"): ((48, 14, -54), (0.9, 0.1, 0.1)),
+}
+
+
+def spine_y(z):
+    """Return the middle of the vertebral bodies: the thoracic kyphosis."""
+    return 62 - 0.0013 * (z + 50) ** 2
+
+
+def cross_section(x, y, z, table, power=2.4):
+    """Return about the distance in mm to a superellipse whose axes change with height."""
+    half_x, half_y, middle = (np.interp(z, _HEIGHT, row).astype(np.float32) for row in table)
+    u, v = abs(x) / half_x, abs(y - middle) / half_y
+    level = (u**power + v**power) ** (1 / power) + 1e-6
+    slope = np.sqrt((u ** (power - 1) / half_x) ** 2 + (v ** (power - 1) / half_y) ** 2) / level ** (power - 1)
+    return (level - 1) / np.maximum(slope, 1 / (2 * half_x))
+
+
+def ellipsoid(x, y, z, middle, axes):
+    """Return about the distance in mm to an ellipsoid."""
+    scaled = [(p - m) / a for p, m, a in zip((x, y, z), middle, axes, strict=True)]
+    level = np.sqrt(sum(s**2 for s in scaled))
+    slope = np.sqrt(sum((s / a) ** 2 for s, a in zip(scaled, axes, strict=True)))
+    return level * (level - 1) / np.maximum(slope, 1e-4)
+
+
+def tube(x, y, z, knots):
+    """Return the distance in mm to a tube through ``knots`` (x, y, z, radius)."""
+    nearest = np.full(np.broadcast_shapes(x.shape, y.shape, z.shape), 99.0, np.float32)
+    for (*start, start_radius), (*end, end_radius) in zip(knots[:-1], knots[1:], strict=True):
+        part = _around(x, y, z, start, end, max(start_radius, end_radius))
+        if part is not None:
+            here = nearest[part]
+            dx, dy, dz = (p[part] - s for p, s in zip((x, y, z), start, strict=True))
+            along = np.subtract(end, start).astype(np.float32)
+            place = np.clip((dx * along[0] + dy * along[1] + dz * along[2]) / (along @ along), 0, 1)
+            distance = np.sqrt((dx - place * along[0]) ** 2 + (dy - place * along[1]) ** 2 + (dz - place * along[2]) ** 2)
+            np.minimum(here, distance - (start_radius + place * (end_radius - start_radius)), out=here)
+    return nearest
+
+
+def smooth_minimum(one, other, width_mm):
+    """Return the union of two surfaces, with the groove between them filled."""
+    gap = np.clip(0.5 + (other - one) / (2 * width_mm), 0, 1)
+    return other + (one - other) * gap - width_mm * gap * (1 - gap)
+
+
+def _around(x, y, z, start, end, radius, reach=30.0):
+    """Return the smallest part of the points that holds all within ``reach`` of a piece of tube."""
+    parts = []
+    for axis, values in enumerate((x, y, z)):
+        near = (values > min(start[axis], end[axis]) - radius - reach) & (
+            values < max(start[axis], end[axis]) + radius + reach
+        )
+        parts.append(near)
+    near = parts[0] & parts[1] & parts[2]
+    if not near.any():
+        return None
+    slices = []
+    for axis in range(3):
+        hits = np.flatnonzero(near.any(axis=tuple({0, 1, 2} - {axis})))
+        slices.append(slice(hits[0], hits[-1] + 1))
+    return tuple(slices)
+
+
+def surfaces(x, y, z, build):
+    """Return the surfaces of a chest at some places of the reference patient.
+
+    Parameters
+    ----------
+    x, y, z : ndarray of float32, [z, y, x]
+        Places in mm, LPS.
+    build : Build
+        Sex, fat, heart size, diaphragm.
+
+    Returns
+    -------
+    dict of ndarray
+        Negative inside: skin, muscle, cavity, abdomen, liver, lung, blood, heart, airway, fissure (of either side).
+    """
+    cavity = cross_section(x, y, z, _CAVITY)
+    muscle = cross_section(x, y, z, _MUSCLE, 2.3)
+    found = {"cavity": cavity, "muscle": muscle, **_outside(x, y, z, muscle, build), **_diaphragm(x, y, z, build)}
+    found["blood"] = np.minimum.reduce([tube(x, y, z, knots) for knots in _BLOOD.values()])
+    found["heart"] = _heart(x, y, z, build)
+    found["airway"] = np.minimum.reduce([tube(x, y, z, knots) for knots in _AIRWAYS.values()])
+    found["esophagus"] = ellipsoid(x, y - spine_y(z) + 27, 0 * z, (5, 0, 0), (8, 5.5, 1e3))
+    found["lung"] = np.maximum.reduce([cavity, -_mediastinum(x, y, z, found), -found["abdomen"], -z - 158 - 0.35 * y])
+    found["fissure"] = _fissures(x, y, z)
+    return found
+
+
+def _outside(x, y, z, muscle, build):
+    """Return the skin: fat of a thickness around the muscle, and breasts."""
+    spine = np.exp(-((x / 40) ** 2)) * (y > 0)
+    skin = muscle - build.fat_mm * (1 - 0.5 * spine)
+    if build.female:
+        for side in (-1, 1):
+            size = build.breast_mm
+            breast = ellipsoid(x, y, z, (side * 84, -86, -55), (size * 1.45, size, size * 1.35))
+            skin = smooth_minimum(skin, breast, 18.0)
+    return {"skin": skin}
+
+
+def _diaphragm(x, y, z, build):
+    """Return the abdomen under the two domes, and the liver in it."""
+    lift = build.diaphragm_mm
+    right = ellipsoid(x, y, z - lift, (-64, -6, -200), (82, 92, 97))
+    left = ellipsoid(x, y, z - lift, (60, -6, -212), (78, 88, 94))
+    middle = ellipsoid(x, y, z - lift, (0, -18, -215), (80, 70, 93))
+    abdomen = smooth_minimum(smooth_minimum(right, left, 14.0), middle, 10.0)
+    liver = np.maximum(abdomen + 3, x - 20 + 0.3 * (z + 130))
+    return {"abdomen": abdomen, "liver": liver}
+
+
+def _heart(x, y, z, build):
+    chambers = [ellipsoid(x / build.heart, y, z, *chamber) for chamber in _CHAMBERS.values()]
+    heart = chambers[0]
+    for chamber in chambers[1:]:
+        heart = smooth_minimum(heart, chamber, 5.0)
+    return heart
+
+
+def _mediastinum(x, y, z, found):
+    """Return what lies between the lungs: organs, the fat that fills their grooves, the spine."""
+    envelope = smooth_minimum(found["heart"] - 4, found["blood"] - 1.5, 14.0)
+    envelope = smooth_minimum(envelope, found["airway"] - 2.5, 10.0)
+    envelope = smooth_minimum(envelope, found["esophagus"] - 1.5, 8.0)
+    front = ellipsoid(x, y, 0 * z, (0, -70, 0), (13, 52, 1e3))
+    spine = ellipsoid(x, y - spine_y(z), 0 * z, (0, 18, 0), (30, 40, 1e3))
+    return smooth_minimum(smooth_minimum(envelope, front, 16.0), spine, 8.0)
+
+
+def _fissures(x, y, z):
+    """Return the distance to the oblique fissure (upper lobe above) of either lung, in mm."""
+    return (z + 48 - 1.05 * y + 10 * np.cos(x / 45) - 0.002 * (y - 20) ** 2) / 1.45

@@ -1,0 +1,172 @@
+"""The anatomy of a simulated chest as HU on any grid: tissues painted one over the other, by partial volume."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from medlearn.data.chest_bones import paint_bones
+from medlearn.data.chest_organs import surfaces
+from medlearn.data.tubes import Tubes, tube_shares
+from medlearn.data.voxels import Lattice, paint, smooth_noise
+
+TISSUE_HU = {
+    "air": -1000.0, "fat": -105.0, "muscle": 55.0, "skin": 10.0, "blood": 42.0, "myocardium": 45.0, "liver": 58.0,
+    "spleen": 48.0, "airway lumen": -990.0, "wall": 20.0, "gland": 20.0,
+}  # fmt: skip
+
+
+class Rendered(NamedTuple):
+    """HU without blur and noise, the share of lung in each voxel, and the number of the nodule there (0: none)."""
+
+    image_hu: np.ndarray
+    lung: np.ndarray
+    nodule: np.ndarray
+
+
+def render(patient, grid, *, blood_hu=TISSUE_HU["blood"]):
+    """Paint a patient on a grid.
+
+    Parameters
+    ----------
+    patient : Patient
+    grid : Grid
+    blood_hu : float
+        Higher with contrast medium.
+
+    Returns
+    -------
+    Rendered
+        Arrays [z, y, x].
+    """
+    lattice = Lattice(grid)
+    points = np.broadcast_arrays(*patient.to_reference(*lattice.points_mm))
+    places = tuple(np.ascontiguousarray(p, dtype=np.float32) for p in points)
+    found = surfaces(*places, patient.build)
+    image = np.full(grid.shape, TISSUE_HU["air"], np.float32)
+    fine = smooth_noise(grid, 3.0, [patient.seed, 1])
+    _paint_couch(image, patient, grid)
+    _paint_wall(image, lattice, places, found, patient, fine)
+    lung = _paint_inside(image, lattice, places, found, patient, fine, blood_hu)
+    paint_bones(image, lattice, places, found, bone_hu=210 - 1.6 * (patient.age - 50))
+    _paint_vessels(image, patient, grid, blood_hu)
+    paint(image, *lattice.share(found["airway"]), TISSUE_HU["airway lumen"])
+    nodule = _paint_nodules(image, lung, patient, grid, fine)
+    return Rendered(image, lung, nodule)
+
+
+def _paint_couch(image, patient, grid):
+    """The table under the patient: a thin curved shell with foam in it."""
+    x, y = grid.axis_mm(0)[None, :], grid.axis_mm(1)[:, None]
+    depth = y - (118 + patient.build.fat_mm * 0.75) * patient.scale[1] - 14 + (x / 52) ** 2
+    soft = grid.extent_mm[1]
+    shell = np.clip(0.5 - (abs(depth - 9) - 9) / soft, 0, 1)
+    foam = np.clip(0.5 - (abs(depth - 9) - 7.5) / soft, 0, 1)
+    couch = (-1000 + shell * 820 - foam * 720) * (abs(x) < 210) - 1000.0 * (abs(x) >= 210)
+    image += (couch + 1000).astype(np.float32)
+
+
+def _paint_wall(image, lattice, places, found, patient, fine):
+    """Skin, fat with its strands, muscle with fat between its bellies, and the gland in the breasts."""
+    x, y, z = places
+    region, share = lattice.share(found["skin"])
+    if region is None:
+        return
+    paint(image, region, share, TISSUE_HU["skin"])
+    broad = smooth_noise(lattice.grid, 11.0, [patient.seed, 2])
+    strands = np.clip(1.2 - 9 * abs(broad), 0, 1) * 30
+    inner, share = lattice.share(found["skin"], -2.2)
+    if inner is None:
+        return
+    paint(image, inner, share, (TISSUE_HU["fat"] + strands + 6 * fine)[inner.fine])
+    if patient.female:
+        size = patient.build.breast_mm
+        gland = np.hypot(np.hypot((abs(x) - 84) / 1.2, y + 92), (z + 58) / 1.1) - 0.6 * size
+        where, share = lattice.share(gland)
+        if where is not None:
+            share = share * np.clip(0.5 + 1.1 * broad[where.fine], 0, 1)
+            paint(image, where, share, TISSUE_HU["gland"])
+    where, share = lattice.share(found["muscle"])
+    if where is None:
+        return
+    along = found["muscle"] - 0.5 * found["cavity"]
+    bellies = np.clip(1.1 - 5 * abs(broad[where.fine] + 0.6 * np.sin(where.voxels(along) / 4)), 0, 0.85)
+    value = TISSUE_HU["muscle"] + 3 * fine[where.fine] + bellies * (TISSUE_HU["fat"] - TISSUE_HU["muscle"])
+    paint(image, where, share, value)
+    armpit = np.hypot(np.hypot((abs(x) - 150) / 0.9, (y + 22) / 1.1), np.minimum(z - 0, 0) / 1.6) - 27
+    where, share = lattice.share(armpit)
+    if where is not None:
+        paint(image, where, share, (TISSUE_HU["fat"] + strands + 6 * fine)[where.fine])
+
+
+def _paint_inside(image, lattice, places, found, patient, fine, blood_hu):
+    """What the ribs enclose: fat, the abdomen, lungs, heart and great vessels; return the share of lung."""
+    region, share = lattice.share(found["cavity"], 1.5)
+    lung = np.zeros(image.shape, np.float32)
+    if region is None:
+        return lung
+    paint(image, region, share, TISSUE_HU["fat"])
+    region, cavity = lattice.share(found["cavity"])
+    for name, value in (("abdomen", TISSUE_HU["spleen"]), ("liver", TISSUE_HU["liver"])):
+        where, share = lattice.share(np.maximum(found[name], found["cavity"] - 1))
+        paint(image, where, share, value)
+    for name, value in (("heart", TISSUE_HU["myocardium"] + 0.75 * (blood_hu - 42)), ("blood", blood_hu)):
+        paint(image, *lattice.share(found[name]), value)
+    paint(image, *lattice.share(found["esophagus"]), 35.0)
+    paint(image, *lattice.share(found["airway"], 1.4), TISSUE_HU["wall"])
+    where, share = lattice.share(found["lung"])
+    if where is not None:
+        lung[where.fine] = share
+        paint(image, where, share, _lung_hu(lattice, places, patient, where, fine))
+        _paint_fissure(image, lattice, found, where, share)
+    return lung
+
+
+def _lung_hu(lattice, places, patient, where, fine):
+    """Lung tissue: denser towards the back (gravity), mottled, with holes where there is emphysema."""
+    value = where.voxels(patient.lung_hu + patient.gradient_hu_mm * places[1])
+    mottled = smooth_noise(lattice.grid, 8.0, [patient.seed, 3])[where.fine]
+    value += 11 * mottled + 14 * fine[where.fine]
+    if patient.emphysema:
+        holes = smooth_noise(lattice.grid, 4.5, [patient.seed, 4])[where.fine] + 0.6 * mottled
+        value -= np.clip((holes - 0.9) / 0.4, 0, 1) * (value + 975)
+    return value
+
+
+def _paint_fissure(image, lattice, found, where, share):
+    """The oblique fissure: two leaves of pleura, 0.5 mm together."""
+    slopes = np.gradient(found["fissure"], 4.0)
+    width = sum(abs(s) * e for s, e in zip(slopes, lattice.grid.extent_mm[::-1], strict=True))
+    distance, width = where.voxels(found["fissure"]), where.voxels(width)
+    line = np.clip(1 - abs(distance) / width, 0, 1) * 0.5 / width * share
+    paint(image, where, line, 0.0)
+
+
+def _paint_vessels(image, patient, grid, blood_hu):
+    """Bronchi beside the arteries, vessels, scars."""
+    bronchi = patient.bronchi.touching(*grid.bounds_mm(3.0))
+    if len(bronchi):
+        wall = [0.45 + 0.22 * radius for radius in (bronchi.start_radius_mm, bronchi.end_radius_mm)]
+        outer = Tubes(bronchi.start_mm, bronchi.end_mm, bronchi.start_radius_mm + wall[0], bronchi.end_radius_mm + wall[1])
+        image += tube_shares(outer, grid) * (np.maximum(TISSUE_HU["wall"], image) - image)
+        image += tube_shares(bronchi, grid) * (TISSUE_HU["airway lumen"] - image)
+    for tubes, value in ((patient.vessels[0], blood_hu), (patient.scars, 20.0)):
+        share = tube_shares(tubes, grid)
+        image += share * (np.maximum(value, image) - image)
+
+
+def _paint_nodules(image, lung, patient, grid, fine):
+    number = np.zeros(image.shape, np.uint16)
+    for index, nodule in enumerate(patient.nodules, start=1):
+        part, share = nodule.share(grid)
+        if part is None:
+            continue
+        here = image[part]
+        value = nodule.value_hu + 12 * fine[part] * (3 if nodule.type != "solid" else 1)
+        np.maximum(here, here + share * (value - here), out=here)
+        if nodule.core:
+            core = nodule.share(grid, nodule.core)
+            np.maximum(image[core[0]], image[core[0]] + core[1] * (30 - image[core[0]]), out=image[core[0]])
+        number[part][(share > 0.5) & (lung[part] > 0.05)] = index
+        spicules = tube_shares(nodule.spicules, grid)
+        image += spicules * (np.maximum(20.0, image) - image)
+    return number

@@ -1,0 +1,132 @@
+"""Tapering tubes (vessels, bronchi, spicules) as the share of each voxel that they fill."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Tubes:
+    """Straight pieces: ends of shape (tube, 3) in mm and the radius at both ends in mm."""
+
+    start_mm: np.ndarray
+    end_mm: np.ndarray
+    start_radius_mm: np.ndarray
+    end_radius_mm: np.ndarray
+
+    def __len__(self):
+        return len(self.start_mm)
+
+    def __getitem__(self, chosen):
+        return Tubes(*(getattr(self, name)[chosen] for name in self.__dataclass_fields__))
+
+    @classmethod
+    def join(cls, parts):
+        return cls(*(np.concatenate([getattr(part, name) for part in parts]) for name in cls.__dataclass_fields__))
+
+    @property
+    def radius_mm(self):
+        return (self.start_radius_mm + self.end_radius_mm) / 2
+
+    def touching(self, low_mm, high_mm):
+        """Return the tubes whose bounding box meets the box between two corners."""
+        reach = np.maximum(self.start_radius_mm, self.end_radius_mm)[:, None]
+        low = np.minimum(self.start_mm, self.end_mm) - reach
+        high = np.maximum(self.start_mm, self.end_mm) + reach
+        return self[((low <= high_mm) & (high >= low_mm)).all(axis=1)]
+
+
+def tube_shares(tubes, grid):
+    """Return the share of each voxel that lies in some tube.
+
+    A tube thicker than a voxel is drawn by its distance, a thinner one as drops along its middle that carry its volume.
+
+    Parameters
+    ----------
+    tubes : Tubes
+    grid : Grid
+
+    Returns
+    -------
+    ndarray of float32, [z, y, x], 0 to 1
+    """
+    tubes = tubes.touching(*grid.bounds_mm(grid.spacing_mm[0]))
+    thick = np.maximum(tubes.start_radius_mm, tubes.end_radius_mm) > 1.1 * grid.spacing_mm[0]
+    shares = _drops(tubes[~thick], grid)
+    for start, end, *radii in zip(*(getattr(tubes[thick], n) for n in Tubes.__dataclass_fields__), strict=True):
+        _draw_thick(shares, start, end, radii, grid)
+    return np.minimum(shares, 1, out=shares)
+
+
+def _drops(tubes, grid):
+    """Deposit the volume of thin tubes: in-plane between four pixels, along z in each slice that is hit."""
+    length = np.linalg.norm(tubes.end_mm - tubes.start_mm, axis=1)
+    step_mm = 0.45 * min(grid.spacing_mm[0], grid.thickness_mm)
+    counts = np.ceil(length / step_mm).astype(int) + 1
+    owner = np.repeat(np.arange(len(tubes)), counts)
+    place = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
+    place = ((place + 0.5) / counts[owner]).astype(np.float32)
+    radius = tubes.start_radius_mm[owner] * (1 - place) + tubes.end_radius_mm[owner] * place
+    middle = tubes.start_mm[owner] + place[:, None] * (tubes.end_mm - tubes.start_mm)[owner]
+    volume = np.pi * radius**2 * (length / counts)[owner]
+    return _deposit(middle, radius, volume, grid)
+
+
+def _deposit(middle_mm, radius_mm, volume_mm3, grid):
+    """Spread each drop over four points in its disc, each point between four pixels, in each slice that it is in."""
+    points, weights = [], []
+    for shift in ((0.5, 0.5, 0.5), (-0.5, -0.5, 0.5), (0.5, -0.5, -0.5), (-0.5, 0.5, -0.5)):
+        places = (middle_mm + radius_mm[:, None] * np.array(shift) - grid.origin_mm) / grid.spacing_mm
+        for numbers, hit in _slices_hit(places[:, 2], grid):
+            points.append(np.column_stack([places[hit, :2], numbers[hit]]))
+            weights.append(volume_mm3[hit] / 4 / grid.extent_mm.prod())
+    points, weights = np.concatenate(points), np.concatenate(weights)
+    corner = np.floor(points[:, :2]).astype(int)
+    rest = points[:, :2] - corner
+    padded = (grid.size[2], grid.size[1] + 2, grid.size[0] + 2)  # one pixel around, where what lies outside is dropped
+    corner = np.clip(corner, -1, np.array(grid.size[:2]) - 1) + 1
+    index = (points[:, 2].astype(int) * padded[1] + corner[:, 1]) * padded[2] + corner[:, 0]
+    total = 0
+    for row in (0, 1):
+        for column in (0, 1):
+            part = abs(1 - column - rest[:, 0]) * abs(1 - row - rest[:, 1]) * weights
+            total = total + np.bincount(index + row * padded[2] + column, part, np.prod(padded))
+    return total.reshape(padded)[:, 1:-1, 1:-1].astype(np.float32)
+
+
+def _slices_hit(z, grid):
+    """Yield slice numbers and which points count: in each slice whose thickness holds them."""
+    half = grid.thickness_mm / grid.spacing_mm[2] / 2
+    reach = int(np.ceil(half - 0.5))
+    for shift in range(-reach, reach + 1):
+        numbers = np.rint(z).astype(int) + shift
+        yield numbers, (abs(numbers - z) <= half) & (numbers >= 0) & (numbers < grid.size[2])
+
+
+def _draw_thick(shares, start_mm, end_mm, radii_mm, grid):
+    """Draw one tube by the distance to its middle line, averaged over the slice thickness."""
+    reach = max(radii_mm) + grid.extent_mm / 2
+    low = np.floor((np.minimum(start_mm, end_mm) - reach - grid.origin_mm) / grid.spacing_mm).astype(int)
+    high = np.ceil((np.maximum(start_mm, end_mm) + reach - grid.origin_mm) / grid.spacing_mm).astype(int) + 1
+    low, high = np.clip(low, 0, grid.size), np.clip(high, 0, grid.size)
+    if (high <= low).any():
+        return
+    x, y, z = (grid.axis_mm(k)[low[k] : high[k]].astype(np.float32) for k in range(3))
+    fine = int(np.ceil(grid.thickness_mm / max(min(radii_mm), 0.7)))
+    offsets = ((np.arange(fine) + 0.5) / fine - 0.5) * grid.thickness_mm
+    part = tuple(slice(a, b) for a, b in zip(low[::-1], high[::-1], strict=True))
+    inside = sum(_cone(x, y, z + offset, start_mm, end_mm, radii_mm, grid, fine) for offset in offsets) / fine
+    np.maximum(shares[part], inside, out=shares[part])
+
+
+def _cone(x, y, z, start_mm, end_mm, radii_mm, grid, fine):
+    """Return the share of each voxel in a round-ended cone, cut by the plane through its nearest surface point."""
+    dx, dy, dz = (x - start_mm[0])[None, None, :], (y - start_mm[1])[None, :, None], (z - start_mm[2])[:, None, None]
+    along = end_mm - start_mm
+    place = np.clip((dx * along[0] + dy * along[1] + dz * along[2]) / max(along @ along, 1e-6), 0, 1)
+    dx, dy, dz = dx - place * along[0], dy - place * along[1], dz - place * along[2]
+    distance = np.sqrt(dx**2 + dy**2 + dz**2) + 1e-6
+    extent = grid.extent_mm / [1, 1, fine]
+    width = (abs(dx) * extent[0] + abs(dy) * extent[1] + abs(dz) * extent[2]) / distance
+    radius = radii_mm[0] + place * (radii_mm[1] - radii_mm[0])
+    return np.clip(0.5 - (distance - radius) / np.maximum(width, 0.3), 0, 1)

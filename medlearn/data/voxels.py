@@ -1,0 +1,155 @@
+"""From surfaces and tubes in mm to the share of each voxel that they fill: partial volume on any grid."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+LATTICE_MM = 4.0  # smooth surfaces are known at multiples of this distance, whatever the grid: same seed, same anatomy
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Voxels in LPS: centre of the first in mm, distances and counts along x, y, z, and the slice thickness."""
+
+    origin_mm: tuple[float, float, float]
+    spacing_mm: tuple[float, float, float]
+    size: tuple[int, int, int]
+    thickness_mm: float
+
+    @property
+    def extent_mm(self):
+        """Width of one voxel along x, y, z; a thick slice may overlap its neighbours."""
+        return np.array([*self.spacing_mm[:2], self.thickness_mm])
+
+    @property
+    def shape(self):
+        return self.size[::-1]  # (z, y, x)
+
+    def axis_mm(self, axis):
+        return self.origin_mm[axis] + self.spacing_mm[axis] * np.arange(self.size[axis])
+
+    def bounds_mm(self, margin_mm=0.0):
+        """Return the lowest and the highest x, y, z of the voxels with their extent, and a margin."""
+        low = np.array(self.origin_mm)
+        high = low + np.array(self.spacing_mm) * (np.array(self.size) - 1)
+        return low - self.extent_mm / 2 - margin_mm, high + self.extent_mm / 2 + margin_mm
+
+
+class Lattice:
+    """The points around a grid at which the smooth surfaces are computed, and the way from there to the voxels."""
+
+    def __init__(self, grid):
+        self.grid = grid
+        low, high = grid.bounds_mm(LATTICE_MM)
+        first, last = np.floor(low / LATTICE_MM).astype(int), np.ceil(high / LATTICE_MM).astype(int)
+        self.axes_mm = [LATTICE_MM * np.arange(a, b + 1, dtype=np.float32) for a, b in zip(first, last, strict=True)]
+        self.weights = [_linear(axis, grid.axis_mm(k)) for k, axis in enumerate(self.axes_mm)]
+
+    @property
+    def points_mm(self):
+        """x, y and z of the lattice, to be broadcast to [z, y, x]."""
+        x, y, z = self.axes_mm
+        return x[None, None, :], y[None, :, None], z[:, None, None]
+
+    def region(self, inside):
+        """Return the region of the grid around the true points of the lattice, or None if there is nothing."""
+        coarse, fine = [], []
+        for axis in range(3):
+            hits = np.flatnonzero(inside.any(axis=tuple({0, 1, 2} - {axis})))
+            if not len(hits):
+                return None
+            low, high = max(hits[0] - 1, 0), min(hits[-1] + 1, inside.shape[axis] - 1)
+            ends_mm = self.axes_mm[2 - axis][[low, high]] + [-1e-4, 1e-4]
+            first, last = np.searchsorted(self.grid.axis_mm(2 - axis), ends_mm)
+            if first >= last:
+                return None
+            coarse.append(slice(low, high + 1))
+            fine.append(slice(first, last))
+        weights = [w[f, c] for w, f, c in zip(self.weights[::-1], fine, coarse, strict=True)]
+        return Region(tuple(coarse), tuple(fine), weights)
+
+    def share(self, surface, shift_mm=0.0):
+        """Return the share of each voxel inside a surface (negative inside), and the region that it is in.
+
+        A voxel is cut by a plane: its share falls from 1 to 0 over the width of the voxel along the plane's normal.
+
+        Parameters
+        ----------
+        surface : ndarray, [z, y, x] of the lattice
+        shift_mm : float
+            Move the surface outwards by so much.
+
+        Returns
+        -------
+        tuple of Region, ndarray
+            Outside the region the share is 0. (None, None) if nothing is inside.
+        """
+        slopes = np.gradient(surface, LATTICE_MM)  # along z, y, x
+        width = sum(abs(slope) * extent for slope, extent in zip(slopes, self.grid.extent_mm[::-1], strict=True))
+        steep = np.sqrt(sum(slope**2 for slope in slopes))
+        depth = (surface - shift_mm * steep) / np.maximum(width, 0.05)
+        region = self.region(depth < 0.5)
+        if region is None:
+            return None, None
+        depth = region.voxels(np.clip(depth, -9, 9))
+        return region, np.clip(np.subtract(0.5, depth, out=depth), 0, 1, out=depth)
+
+
+@dataclass(frozen=True)
+class Region:
+    """A box of the lattice, the voxels in it, and the interpolation from one to the other."""
+
+    coarse: tuple[slice, slice, slice]
+    fine: tuple[slice, slice, slice]
+    weights: list[np.ndarray]
+
+    def voxels(self, values):
+        """Interpolate values of the whole lattice linearly at the voxels of the region."""
+        wz, wy, wx = self.weights
+        values = np.tensordot(wz, values[self.coarse].astype(np.float32), axes=1)  # (slice, y, x)
+        return np.matmul(np.matmul(wy, values), wx.T)  # (slice, row, column)
+
+
+def _linear(knots, places):
+    """Return the matrix that interpolates values at equidistant knots linearly at some places."""
+    position = (places - knots[0]) / (knots[1] - knots[0])
+    left = np.clip(position.astype(int), 0, len(knots) - 2)
+    matrix = np.zeros((len(places), len(knots)), np.float32)
+    rows = np.arange(len(places))
+    matrix[rows, left + 1] = position - left
+    matrix[rows, left] = 1 - (position - left)
+    return matrix
+
+
+def smooth_noise(grid, cell_mm, seed, *, period=40):
+    """Return noise of variance about 1 that varies over ``cell_mm``, fixed in space: any grid sees the same noise.
+
+    Random values sit at multiples of ``cell_mm`` and repeat after ``period`` cells.
+
+    Parameters
+    ----------
+    grid : Grid
+    cell_mm : float
+    seed : int or sequence of int
+    period : int
+
+    Returns
+    -------
+    ndarray of float32, [z, y, x]
+    """
+    values = np.random.default_rng(seed).standard_normal((period,) * 3, dtype=np.float32)
+    for axis in range(3):
+        places = grid.axis_mm(2 - axis) / cell_mm
+        low = np.arange(np.floor(places[0]), np.floor(places[-1]) + 2)
+        matrix = _linear(low.astype(np.float32), places)
+        matrix /= np.sqrt((matrix**2).sum(axis=1, keepdims=True))  # the mean of two values would vary less
+        picked = np.take(values, low.astype(int) % period, axis=axis)
+        values = np.moveaxis(np.tensordot(matrix, picked, axes=(1, axis)), 0, axis)
+    return np.ascontiguousarray(values)
+
+
+def paint(image_hu, region, share, value_hu):
+    """Fill the share of each voxel in a region of the image with a tissue, in place."""
+    if region is not None:
+        here = image_hu[region.fine]
+        here += share * (value_hu - here)
