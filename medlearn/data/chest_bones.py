@@ -42,7 +42,7 @@ def _paint_ribs(image_hu, lattice, places, cavity):
     soft = lattice.grid.extent_mm[:2].mean() / 4.2
     bone, marrow = (np.clip(0.5 - (level - edge) / soft, 0, 1) for edge in (1.0, 0.62))
     front = region.voxels(np.clip(0.5 - (y + 58 + 0.12 * abs(x)) / 8, 0, 1) * (abs(x) < 100))[shell]
-    bone *= region.voxels(np.clip((abs(x) - 18) / 6, 0, 1))[shell]
+    bone *= region.voxels(np.clip((abs(x) - 25) / 6, 0, 1))[shell]
     rib_hu = CORTEX_HU + marrow * (MARROW_HU - CORTEX_HU)
     here = image_hu[region.fine]
     here[shell] += bone * (rib_hu + front * (CARTILAGE_HU - rib_hu) - here[shell])
@@ -65,9 +65,9 @@ def _paint_spine(image_hu, lattice, places, bone_hu):
     shadow = image_hu[region.fine]
     arch = np.sqrt((x / 1.15) ** 2 + (back - 22.5) ** 2)
     lamina = np.clip(0.5 - (abs(arch - 11.5) - 2.6) / soft, 0, 1) * np.clip((9.5 - abs(phase - 12)) / 2 + 0.3, 0.15, 1)
-    spinous = _bar(abs(x), back, 0, 34, 0, 58, 3.2, soft) * np.clip((abs(phase - 12) - 3) / 2, 0, 1)
-    wings = _bar(abs(x), back, 13, 19, 34, 29, 4.6, soft) * np.clip((8 - abs(phase - 10)) / 2, 0, 1)
-    heads = _bar(abs(x), back, 19, 9, 37, 24, 3.8, soft) * np.clip((6 - abs(phase - 20)) / 2, 0, 1)
+    spinous = _bar(abs(x), back, 0, 34, 0, 53, 2.4, soft) * np.clip((abs(phase - 12) - 3) / 2, 0, 1)
+    wings = _bar(abs(x), back, 13, 19, 27, 25, 4.2, soft) * np.clip((8 - abs(phase - 10)) / 2, 0, 1)
+    heads = _bar(abs(x), back, 17, 11, 31, 25, 4.2, soft) * np.clip((6 - abs(phase - 20)) / 2, 0, 1)
     for share, value in ((lamina, 620), (spinous, 480), (wings, 420), (heads, 420)):
         shadow += share * (value - shadow)
     canal = np.clip(0.5 - (arch - 9.0) / soft, 0, 1)
@@ -97,15 +97,16 @@ def _paint_sternum(image_hu, lattice, places, cavity):
 def _paint_shoulder_blades(image_hu, lattice, places, cavity):
     """Thin plates along the back of the chest wall, thicker to the side."""
     x, y, z = places
-    region = lattice.region((abs(x) > 50) & (y > -20) & (cavity < 60) & (cavity > 5) & (z > -75) & (z < 120))
+    region = lattice.region((abs(x) > 45) & (y > -20) & (cavity < 50) & (cavity > 5) & (z > -75) & (z < 120))
     if region is None:
         return
-    side, back, z = (region.voxels(values) for values in (abs(x), y, z))
+    side, back, z, depth = (region.voxels(values) for values in (abs(x), y, z, cavity))
     soft = lattice.grid.extent_mm[:2].mean()
     grow = np.clip((z + 70) / 60, 0, 1)
-    outer = 108 + 34 * grow
-    plate = _bar(side, back, outer - 50 * grow - 6, 88, outer, 88 - 62 * grow**0.5, 2.2, soft)
-    knob = np.clip(0.5 - (np.hypot(side - outer, back - 88 + 62 * grow**0.5) - 3 - 5 * grow) / soft, 0, 1)
+    along = (back - 84 + 78 * grow**0.5) / 78  # 0 at the joint, growing towards the spine
+    reach = np.clip(0.5 + along * 78 / soft, 0, 1) * np.clip(0.5 + (side - 58) / soft, 0, 1)
+    plate = np.clip(0.5 - (abs(depth - 17 - 9 * np.clip(1 - along, 0, 1)) - 1.9) / soft, 0, 1) * reach
+    knob = np.clip(0.5 - (np.hypot(depth - 27, along * 78) - 3 - 5 * grow) / soft, 0, 1) * (side > 58)
     share = np.maximum(plate, knob) * np.clip((z + 70) / 5, 0, 1)
     here = image_hu[region.fine]
     here += share * (np.where(knob > plate, 380.0, 620.0) - here)

@@ -8,16 +8,16 @@ import numpy as np
 
 # Cross-sections of the reference patient by height (mm above the carina): half width, half depth, middle along y.
 _HEIGHT = (-260, -200, -160, -100, -50, 0, 40, 70, 95, 120)
-_CAVITY = ((122, 130, 138, 141, 138, 130, 112, 86, 52, 12), (80, 86, 92, 94, 92, 86, 70, 50, 28, 8),
-           (4, 4, 4, 2, 0, 0, 4, 12, 20, 24))  # fmt: skip
-_MUSCLE = ((136, 142, 148, 154, 158, 163, 168, 170, 168, 160), (100, 106, 112, 114, 113, 108, 98, 88, 78, 70),
-           (4, 4, 4, 3, 3, 5, 8, 12, 14, 14))  # fmt: skip
+_CAVITY = ((120, 127, 134, 137, 135, 128, 110, 86, 52, 12), (82, 89, 96, 99, 97, 91, 74, 52, 29, 8),
+           (10, 10, 9, 7, 6, 6, 8, 14, 20, 24))  # fmt: skip
+_MUSCLE = ((138, 146, 154, 160, 162, 165, 170, 172, 168, 160), (101, 108, 116, 119, 117, 112, 101, 89, 78, 70),
+           (10, 10, 9, 8, 8, 9, 11, 14, 16, 16))  # fmt: skip
 _BLOOD = {  # middle lines (x, y, z) with the radius there
-    "aorta": [(-6, -22, -66, 15), (-17, -22, -35, 16), (-19, -18, 5, 16), (-14, -10, 27, 14.5), (0, 4, 36, 13.5),
-              (14, 20, 33, 13), (22, 36, 20, 12.5), (23, 42, 0, 12.5), (21, 43, -60, 12), (12, 42, -120, 11.5),
-              (4, 38, -200, 11), (2, 32, -280, 10)],
-    "pulmonary trunk": [(16, -36, -72, 14), (20, -28, -45, 14.5), (22, -10, -24, 13.5)],
-    "left pulmonary artery": [(22, -10, -24, 12), (36, 10, -15, 11), (49, 28, -24, 9.5), (53, 34, -44, 8)],
+    "aorta": [(-4, -28, -70, 15), (-15, -34, -40, 16.5), (-18, -32, 0, 16.5), (-14, -20, 26, 15), (0, 0, 37, 13.5),
+              (14, 20, 33, 13), (23, 32, 20, 12.5), (25, 36, 0, 12.5), (24, 37, -60, 12), (15, 34, -120, 11.5),
+              (5, 28, -200, 11), (2, 20, -280, 10)],
+    "pulmonary trunk": [(16, -46, -72, 14), (20, -38, -45, 14.5), (23, -14, -24, 13.5)],
+    "left pulmonary artery": [(23, -14, -24, 12), (36, 10, -15, 11), (49, 28, -24, 9.5), (53, 34, -44, 8)],
     "right pulmonary artery": [(20, -6, -28, 11), (-4, 0, -27, 10.5), (-28, 4, -30, 10), (-41, 12, -36, 8.5),
                                (-44, 20, -52, 7.5)],
     "superior vena cava": [(-26, -16, 62, 8), (-29, -14, 30, 9), (-31, -10, -20, 9), (-33, -10, -60, 10)],
@@ -34,11 +34,12 @@ _BLOOD = {  # middle lines (x, y, z) with the radius there
     "left lower vein": [(26, 18, -66, 7.5), (46, 30, -74, 6)],
 }  # fmt: skip
 _CHAMBERS = {  # middle, half axes
-    "left atrium": ((4, 12, -62), (31, 19, 22)),
-    "right atrium": ((-36, -16, -82), (22, 27, 34)),
-    "right ventricle": ((6, -46, -90), (40, 26, 33)),
-    "left ventricle": ((38, -24, -92), (36, 32, 38)),
-    "apex": ((58, -38, -106), (28, 26, 24)),
+    "left atrium": ((8, 8, -62), (33, 20, 23)),
+    "right atrium": ((-31, -22, -82), (25, 31, 38)),
+    "right ventricle": ((9, -54, -92), (42, 27, 36)),
+    "left ventricle": ((45, -28, -94), (40, 36, 42)),
+    "septum": ((10, -16, -76), (24, 22, 24)),
+    "apex": ((66, -44, -110), (29, 27, 25)),
 }
 _AIRWAYS = {
     "trachea": [(0, 4, 130, 8.5), (-1, 14, 70, 8.5), (-3, 20, 20, 8.5), (-2, 24, 2, 8.5)],
@@ -58,13 +59,14 @@ HILA = {
 
 def spine_y(z):
     """Return the middle of the vertebral bodies: the thoracic kyphosis."""
-    return 62 - 0.0013 * (z + 50) ** 2
+    return 57 - 0.0013 * (z + 50) ** 2
 
 
-def cross_section(x, y, z, table, power=2.4):
+def cross_section(x, y, z, table, power=2.2):
     """Return about the distance in mm to a superellipse whose axes change with height."""
     half_x, half_y, middle = (np.interp(z, _HEIGHT, row).astype(np.float32) for row in table)
-    u, v = abs(x) / half_x, abs(y - middle) / half_y
+    y = (y - middle) / half_y
+    u, v = abs(x) / half_x / (1 + 0.11 * np.clip(y, -1.5, 1.0)), abs(y)  # an egg, narrower in front
     level = (u**power + v**power) ** (1 / power) + 1e-6
     slope = np.sqrt((u ** (power - 1) / half_x) ** 2 + (v ** (power - 1) / half_y) ** 2) / level ** (power - 1)
     return (level - 1) / np.maximum(slope, 1 / (2 * half_x))
@@ -78,18 +80,40 @@ def ellipsoid(x, y, z, middle, axes):
     return level * (level - 1) / np.maximum(slope, 1e-4)
 
 
-def tube(x, y, z, knots):
-    """Return the distance in mm to a tube through ``knots`` (x, y, z, radius)."""
-    nearest = np.full(np.broadcast_shapes(x.shape, y.shape, z.shape), 99.0, np.float32)
+class Places:
+    """Arrays x, y, z of one shape [z, y, x] in mm, and how far each layer of them reaches."""
+
+    def __init__(self, x, y, z):
+        self.x, self.y, self.z = (np.ascontiguousarray(p, dtype=np.float32) for p in (x, y, z))
+        others = ((0, 1), (0, 2), (1, 2))
+        self.reach = [
+            (place.min(axis=axes), place.max(axis=axes)) for place, axes in zip((self.x, self.y, self.z), others, strict=True)
+        ]
+
+    def near(self, low, high):
+        """Return slices [z, y, x] that hold all places between two corners, or None."""
+        slices = []
+        for (least, most), a, b in zip(self.reach, low, high, strict=True):
+            hits = np.flatnonzero((most > a) & (least < b))
+            if not len(hits):
+                return None
+            slices.append(slice(hits[0], hits[-1] + 1))
+        return tuple(slices[::-1])
+
+
+def tube(places, knots, reach_mm=30.0):
+    """Return the distance in mm to a tube through ``knots`` (x, y, z, radius); 99 far away from it."""
+    nearest = np.full(places.x.shape, 99.0, np.float32)
     for (*start, start_radius), (*end, end_radius) in zip(knots[:-1], knots[1:], strict=True):
-        part = _around(x, y, z, start, end, max(start_radius, end_radius))
+        margin = max(start_radius, end_radius) + reach_mm
+        part = places.near(np.minimum(start, end) - margin, np.maximum(start, end) + margin)
         if part is not None:
-            here = nearest[part]
-            dx, dy, dz = (p[part] - s for p, s in zip((x, y, z), start, strict=True))
             along = np.subtract(end, start).astype(np.float32)
-            place = np.clip((dx * along[0] + dy * along[1] + dz * along[2]) / (along @ along), 0, 1)
-            distance = np.sqrt((dx - place * along[0]) ** 2 + (dy - place * along[1]) ** 2 + (dz - place * along[2]) ** 2)
-            np.minimum(here, distance - (start_radius + place * (end_radius - start_radius)), out=here)
+            dx, dy, dz = (p[part] - s for p, s in zip((places.x, places.y, places.z), start, strict=True))
+            t = np.clip((dx * along[0] + dy * along[1] + dz * along[2]) / (along @ along), 0, 1)
+            distance = np.sqrt((dx - t * along[0]) ** 2 + (dy - t * along[1]) ** 2 + (dz - t * along[2]) ** 2)
+            here = nearest[part]
+            np.minimum(here, distance - (start_radius + t * (end_radius - start_radius)), out=here)
     return nearest
 
 
@@ -99,30 +123,12 @@ def smooth_minimum(one, other, width_mm):
     return other + (one - other) * gap - width_mm * gap * (1 - gap)
 
 
-def _around(x, y, z, start, end, radius, reach=30.0):
-    """Return the smallest part of the points that holds all within ``reach`` of a piece of tube."""
-    parts = []
-    for axis, values in enumerate((x, y, z)):
-        near = (values > min(start[axis], end[axis]) - radius - reach) & (
-            values < max(start[axis], end[axis]) + radius + reach
-        )
-        parts.append(near)
-    near = parts[0] & parts[1] & parts[2]
-    if not near.any():
-        return None
-    slices = []
-    for axis in range(3):
-        hits = np.flatnonzero(near.any(axis=tuple({0, 1, 2} - {axis})))
-        slices.append(slice(hits[0], hits[-1] + 1))
-    return tuple(slices)
-
-
 def surfaces(x, y, z, build):
     """Return the surfaces of a chest at some places of the reference patient.
 
     Parameters
     ----------
-    x, y, z : ndarray of float32, [z, y, x]
+    x, y, z : ndarray, [z, y, x]
         Places in mm, LPS.
     build : Build
         Sex, fat, heart size, diaphragm.
@@ -130,18 +136,29 @@ def surfaces(x, y, z, build):
     Returns
     -------
     dict of ndarray
-        Negative inside: skin, muscle, cavity, abdomen, liver, lung, blood, heart, airway, fissure (of either side).
+        Negative inside: skin, muscle, cavity, abdomen, liver, lung, blood, heart, airway, esophagus; and the distance
+        to the fissure of either side, positive above it.
     """
-    cavity = cross_section(x, y, z, _CAVITY)
+    places = Places(x, y, z)
+    x, y, z = places.x, places.y, places.z
     muscle = cross_section(x, y, z, _MUSCLE, 2.3)
-    found = {"cavity": cavity, "muscle": muscle, **_outside(x, y, z, muscle, build), **_diaphragm(x, y, z, build)}
-    found["blood"] = np.minimum.reduce([tube(x, y, z, knots) for knots in _BLOOD.values()])
+    found = {"cavity": _cavity(x, y, z), "muscle": muscle, **_outside(x, y, z, muscle, build)}
+    found |= _diaphragm(x, y, z, build)
+    found["blood"] = np.minimum.reduce([tube(places, knots) for knots in _BLOOD.values()])
     found["heart"] = _heart(x, y, z, build)
-    found["airway"] = np.minimum.reduce([tube(x, y, z, knots) for knots in _AIRWAYS.values()])
+    found["airway"] = np.minimum.reduce([tube(places, knots) for knots in _AIRWAYS.values()])
     found["esophagus"] = ellipsoid(x, y - spine_y(z) + 27, 0 * z, (5, 0, 0), (8, 5.5, 1e3))
-    found["lung"] = np.maximum.reduce([cavity, -_mediastinum(x, y, z, found), -found["abdomen"], -z - 158 - 0.35 * y])
+    found["lung"] = np.maximum.reduce([found["cavity"], -_mediastinum(x, y, z, found), -found["abdomen"], -z - 205])
     found["fissure"] = _fissures(x, y, z)
     return found
+
+
+def _cavity(x, y, z):
+    """Return the inside of the ribs: an egg, pressed in by the muscles of the back and by the sternum."""
+    egg = cross_section(x, y, z, _CAVITY)
+    back = ellipsoid(x, y - spine_y(z), 0 * z, (0, 56, 0), (45, 41, 1e3))
+    front = ellipsoid(x, y, 0 * z, (0, -114, 0), (48, 36, 1e3)) + 0.25 * np.clip(z - 20, 0, None)
+    return -smooth_minimum(smooth_minimum(-egg, back, 7.0), front, 7.0)
 
 
 def _outside(x, y, z, muscle, build):
@@ -151,17 +168,18 @@ def _outside(x, y, z, muscle, build):
     if build.female:
         for side in (-1, 1):
             size = build.breast_mm
-            breast = ellipsoid(x, y, z, (side * 84, -86, -55), (size * 1.45, size, size * 1.35))
-            skin = smooth_minimum(skin, breast, 18.0)
+            breast = ellipsoid(x, y, z, (side * 86, -92, -55), (size * 1.4, size, size * 1.35))
+            skin = smooth_minimum(skin, breast, 12.0)
     return {"skin": skin}
 
 
 def _diaphragm(x, y, z, build):
     """Return the abdomen under the two domes, and the liver in it."""
-    lift = build.diaphragm_mm
-    right = ellipsoid(x, y, z - lift, (-64, -6, -200), (82, 92, 97))
-    left = ellipsoid(x, y, z - lift, (60, -6, -212), (78, 88, 94))
-    middle = ellipsoid(x, y, z - lift, (0, -18, -215), (80, 70, 93))
+    z = z - build.diaphragm_mm
+    y = y - 0.55 * np.clip(-135 - z, 0, 75)  # further back the domes reach deeper
+    right = ellipsoid(x, y, z, (-60, -24, -202), (90, 102, 98))
+    left = ellipsoid(x, y, z, (60, -26, -214), (86, 98, 95))
+    middle = ellipsoid(x, y, z, (0, -34, -214), (90, 80, 96))
     abdomen = smooth_minimum(smooth_minimum(right, left, 14.0), middle, 10.0)
     liver = np.maximum(abdomen + 3, x - 20 + 0.3 * (z + 130))
     return {"abdomen": abdomen, "liver": liver}
@@ -177,14 +195,15 @@ def _heart(x, y, z, build):
 
 def _mediastinum(x, y, z, found):
     """Return what lies between the lungs: organs, the fat that fills their grooves, the spine."""
-    envelope = smooth_minimum(found["heart"] - 4, found["blood"] - 1.5, 14.0)
+    envelope = smooth_minimum(found["heart"] - 3.5, found["blood"] - 2.5, 20.0)
     envelope = smooth_minimum(envelope, found["airway"] - 2.5, 10.0)
     envelope = smooth_minimum(envelope, found["esophagus"] - 1.5, 8.0)
-    front = ellipsoid(x, y, 0 * z, (0, -70, 0), (13, 52, 1e3))
-    spine = ellipsoid(x, y - spine_y(z), 0 * z, (0, 18, 0), (30, 40, 1e3))
-    return smooth_minimum(smooth_minimum(envelope, front, 16.0), spine, 8.0)
+    width = 4 + 12 * np.clip((z - 15) / 60, 0, 1) + 8 * np.clip((-z - 60) / 60, 0, 1)
+    front = ellipsoid(x - 4, y, 0 * z, (0, -70, 0), (width, 58, 1e3))
+    spine = ellipsoid(x, y - spine_y(z), 0 * z, (0, 12, 0), (21.5, 30, 1e3))
+    return smooth_minimum(smooth_minimum(envelope, front, 14.0), spine, 7.0)
 
 
 def _fissures(x, y, z):
     """Return the distance to the oblique fissure (upper lobe above) of either lung, in mm."""
-    return (z + 48 - 1.05 * y + 10 * np.cos(x / 45) - 0.002 * (y - 20) ** 2) / 1.45
+    return (z + 48 - 9 * (x > 0) - 1.05 * y + 12 * np.cos(x / 40 + 0.4) - 0.002 * (y - 20) ** 2) / 1.45

@@ -11,7 +11,7 @@ from medlearn.data.chest_placing import place_nodules
 from medlearn.data.tubes import Tubes
 from medlearn.data.vessel_tree import grow_trees
 
-_SEEDS_PER_ML, _END_RADIUS_MM = 1.9, 0.47
+_SEEDS_PER_ML, _END_RADIUS_MM = 1.6, 0.42
 _COARSE_MM = 7.0
 _LOW_MM, _HIGH_MM = (-180.0, -130.0, -250.0), (180.0, 130.0, 130.0)
 
@@ -46,12 +46,14 @@ class Patient:
         self.family_history = bool(rng.random() < 0.2)
         fat_mm = float(np.clip(rng.gamma(4.0, 4.2), 5, 42))
         self.build = Build(
-            self.female, fat_mm, 24 + 0.9 * fat_mm + rng.uniform(-4, 8), rng.normal(1.0, 0.05), rng.normal(4, 12)
+            self.female, fat_mm, 30 + 0.9 * fat_mm + rng.uniform(-6, 8), rng.normal(1.0, 0.05), rng.normal(4, 12)
         )
         self.scale = np.clip(rng.normal(0.93 if self.female else 1.0, 0.035), 0.82, 1.12) * rng.normal(1, 0.03, 3)
-        self.wave = rng.normal(0, 2 * np.pi / 170, (6, 3)).astype(np.float32)
+        directions = rng.normal(size=(6, 3))
+        directions /= np.linalg.norm(directions, axis=1, keepdims=True)
+        self.wave = (2 * np.pi / rng.uniform(190, 420, (6, 1)) * directions).astype(np.float32)
         self.phase = rng.uniform(0, 2 * np.pi, 6).astype(np.float32)
-        self.sway_mm = rng.normal(0, 2.4, (6, 3)).astype(np.float32)
+        self.sway_mm = rng.normal(0, 2.2, (6, 3)).astype(np.float32)
         self.lung_hu = rng.normal(-868, 14) - 22 * self.emphysema
         self.gradient_hu_mm = rng.normal(0.32, 0.08)
         self.num_nodules = num_nodules
@@ -102,11 +104,20 @@ class Patient:
         """Arteries and veins of both lungs, and the arteries alone: (Tubes, Tubes)."""
         rng = self.rng("vessels")
         roots = self.from_reference(np.array([place for place, _ in HILA.values()]))
-        seeds = self.points_in_lungs(2 * _SEEDS_PER_ML, 2.5, rng)
+        seeds = self.points_in_lungs(2 * _SEEDS_PER_ML, 3.5, rng)
         left = self.side(seeds) == "left"
         vein = rng.random(len(seeds)) < 0.5
         tubes, tree = grow_trees(roots, seeds, left + 2 * vein, end_radius_mm=_END_RADIUS_MM, rng=rng)
-        return tubes, tubes[tree < 2]
+        return Tubes.join([tubes, self._twigs(seeds, rng)]), tubes[tree < 2]
+
+    def _twigs(self, ends_mm, rng):
+        """Return the last generation: two short branches at each end."""
+        start = np.repeat(ends_mm, 2, axis=0)
+        step = rng.normal(scale=3.2, size=start.shape)
+        good = self.look_up("lung", start + step) < -1.5
+        start, step = start[good], step[good]
+        radius = np.full(len(start), 0.6 * _END_RADIUS_MM)
+        return Tubes(start, start + step, radius, 0.8 * radius)
 
     @cached_property
     def bronchi(self):
@@ -129,6 +140,11 @@ class Patient:
     def nodules(self):
         """The nodules, largest first."""
         return place_nodules(self)
+
+    @cached_property
+    def strands(self):
+        """All thin tissue that is no vessel: scars, and the spicules of the nodules."""
+        return Tubes.join([self.scars, *(nodule.spicules for nodule in self.nodules)])
 
     @cached_property
     def scars(self):

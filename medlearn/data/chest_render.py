@@ -39,8 +39,7 @@ def render(patient, grid, *, blood_hu=TISSUE_HU["blood"]):
         Arrays [z, y, x].
     """
     lattice = Lattice(grid)
-    points = np.broadcast_arrays(*patient.to_reference(*lattice.points_mm))
-    places = tuple(np.ascontiguousarray(p, dtype=np.float32) for p in points)
+    places = np.broadcast_arrays(*patient.to_reference(*lattice.points_mm))
     found = surfaces(*places, patient.build)
     image = np.full(grid.shape, TISSUE_HU["air"], np.float32)
     fine = smooth_noise(grid, 3.0, [patient.seed, 1])
@@ -61,7 +60,7 @@ def _paint_couch(image, patient, grid):
     soft = grid.extent_mm[1]
     shell = np.clip(0.5 - (abs(depth - 9) - 9) / soft, 0, 1)
     foam = np.clip(0.5 - (abs(depth - 9) - 7.5) / soft, 0, 1)
-    couch = (-1000 + shell * 820 - foam * 720) * (abs(x) < 210) - 1000.0 * (abs(x) >= 210)
+    couch = (-1000 + shell * 880 - foam * 780) * (abs(x) < 210) - 1000.0 * (abs(x) >= 210)
     image += (couch + 1000).astype(np.float32)
 
 
@@ -80,7 +79,7 @@ def _paint_wall(image, lattice, places, found, patient, fine):
     paint(image, inner, share, (TISSUE_HU["fat"] + strands + 6 * fine)[inner.fine])
     if patient.female:
         size = patient.build.breast_mm
-        gland = np.hypot(np.hypot((abs(x) - 84) / 1.2, y + 92), (z + 58) / 1.1) - 0.6 * size
+        gland = np.hypot(np.hypot((abs(x) - 88) / 1.2, y + 100), (z + 58) / 1.1) - 0.55 * size
         where, share = lattice.share(gland)
         if where is not None:
             share = share * np.clip(0.5 + 1.1 * broad[where.fine], 0, 1)
@@ -88,9 +87,9 @@ def _paint_wall(image, lattice, places, found, patient, fine):
     where, share = lattice.share(found["muscle"])
     if where is None:
         return
-    along = found["muscle"] - 0.5 * found["cavity"]
-    bellies = np.clip(1.1 - 5 * abs(broad[where.fine] + 0.6 * np.sin(where.voxels(along) / 4)), 0, 0.85)
-    value = TISSUE_HU["muscle"] + 3 * fine[where.fine] + bellies * (TISSUE_HU["fat"] - TISSUE_HU["muscle"])
+    planes = np.sin(where.voxels(found["cavity"]) / 2.6 + 1.6 * broad[where.fine])  # fat between layers of muscle
+    bellies = np.clip(1.6 * planes - 1.25 + 0.5 * broad[where.fine], 0, 0.9)
+    value = TISSUE_HU["muscle"] + 4 * fine[where.fine] + bellies * (TISSUE_HU["fat"] - TISSUE_HU["muscle"])
     paint(image, where, share, value)
     armpit = np.hypot(np.hypot((abs(x) - 150) / 0.9, (y + 22) / 1.1), np.minimum(z - 0, 0) / 1.6) - 27
     where, share = lattice.share(armpit)
@@ -142,14 +141,14 @@ def _paint_fissure(image, lattice, found, where, share):
 
 
 def _paint_vessels(image, patient, grid, blood_hu):
-    """Bronchi beside the arteries, vessels, scars."""
+    """Bronchi beside the arteries, vessels, scars and spicules."""
     bronchi = patient.bronchi.touching(*grid.bounds_mm(3.0))
     if len(bronchi):
-        wall = [0.45 + 0.22 * radius for radius in (bronchi.start_radius_mm, bronchi.end_radius_mm)]
+        wall = [0.4 + 0.18 * radius for radius in (bronchi.start_radius_mm, bronchi.end_radius_mm)]
         outer = Tubes(bronchi.start_mm, bronchi.end_mm, bronchi.start_radius_mm + wall[0], bronchi.end_radius_mm + wall[1])
         image += tube_shares(outer, grid) * (np.maximum(TISSUE_HU["wall"], image) - image)
         image += tube_shares(bronchi, grid) * (TISSUE_HU["airway lumen"] - image)
-    for tubes, value in ((patient.vessels[0], blood_hu), (patient.scars, 20.0)):
+    for tubes, value in ((patient.vessels[0], blood_hu), (patient.strands, 20.0)):
         share = tube_shares(tubes, grid)
         image += share * (np.maximum(value, image) - image)
 
@@ -167,6 +166,4 @@ def _paint_nodules(image, lung, patient, grid, fine):
             core = nodule.share(grid, nodule.core)
             np.maximum(image[core[0]], image[core[0]] + core[1] * (30 - image[core[0]]), out=image[core[0]])
         number[part][(share > 0.5) & (lung[part] > 0.05)] = index
-        spicules = tube_shares(nodule.spicules, grid)
-        image += spicules * (np.maximum(20.0, image) - image)
     return number

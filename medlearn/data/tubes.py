@@ -52,55 +52,60 @@ def tube_shares(tubes, grid):
     """
     tubes = tubes.touching(*grid.bounds_mm(grid.spacing_mm[0]))
     thick = np.maximum(tubes.start_radius_mm, tubes.end_radius_mm) > 1.1 * grid.spacing_mm[0]
-    shares = _drops(tubes[~thick], grid)
+    shares = _deposit(*_drops(tubes[~thick], grid), grid)
     for start, end, *radii in zip(*(getattr(tubes[thick], n) for n in Tubes.__dataclass_fields__), strict=True):
         _draw_thick(shares, start, end, radii, grid)
     return np.minimum(shares, 1, out=shares)
 
 
+_DISC = np.array([[0.5, 0.5, 0.5], [-0.5, -0.5, 0.5], [0.5, -0.5, -0.5], [-0.5, 0.5, -0.5]])  # in radii
+
+
 def _drops(tubes, grid):
-    """Deposit the volume of thin tubes: in-plane between four pixels, along z in each slice that is hit."""
+    """Return drops along the middle of tubes, or around it where they are not much thinner than a pixel.
+
+    Returns
+    -------
+    tuple of ndarray
+        Places in voxels x, y, z, shape (drop, 3), and the volume of each drop in voxels.
+    """
     length = np.linalg.norm(tubes.end_mm - tubes.start_mm, axis=1)
-    step_mm = 0.45 * min(grid.spacing_mm[0], grid.thickness_mm)
-    counts = np.ceil(length / step_mm).astype(int) + 1
+    step_mm = 0.6 * min(grid.spacing_mm[0], grid.thickness_mm)
+    counts = np.ceil(length / step_mm).astype(int)
     owner = np.repeat(np.arange(len(tubes)), counts)
     place = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
-    place = ((place + 0.5) / counts[owner]).astype(np.float32)
+    place = (place + 0.5) / counts[owner]
     radius = tubes.start_radius_mm[owner] * (1 - place) + tubes.end_radius_mm[owner] * place
-    middle = tubes.start_mm[owner] + place[:, None] * (tubes.end_mm - tubes.start_mm)[owner]
-    volume = np.pi * radius**2 * (length / counts)[owner]
-    return _deposit(middle, radius, volume, grid)
+    volume = np.pi * radius**2 * (length / np.maximum(counts, 1))[owner] / grid.extent_mm.prod()
+    middle = (tubes.start_mm[owner] + place[:, None] * (tubes.end_mm - tubes.start_mm)[owner] - grid.origin_mm)
+    middle /= grid.spacing_mm
+    wide = radius > 0.4 * grid.spacing_mm[0]
+    around = middle[wide, None] + radius[wide, None, None] * _DISC / grid.spacing_mm  # (drop, 4, 3)
+    return (
+        np.concatenate([middle[~wide], around.reshape(-1, 3)]),
+        np.concatenate([volume[~wide], np.repeat(volume[wide] / 4, 4)]),
+    )
 
 
-def _deposit(middle_mm, radius_mm, volume_mm3, grid):
-    """Spread each drop over four points in its disc, each point between four pixels, in each slice that it is in."""
-    points, weights = [], []
-    for shift in ((0.5, 0.5, 0.5), (-0.5, -0.5, 0.5), (0.5, -0.5, -0.5), (-0.5, 0.5, -0.5)):
-        places = (middle_mm + radius_mm[:, None] * np.array(shift) - grid.origin_mm) / grid.spacing_mm
-        for numbers, hit in _slices_hit(places[:, 2], grid):
-            points.append(np.column_stack([places[hit, :2], numbers[hit]]))
-            weights.append(volume_mm3[hit] / 4 / grid.extent_mm.prod())
-    points, weights = np.concatenate(points), np.concatenate(weights)
-    corner = np.floor(points[:, :2]).astype(int)
-    rest = points[:, :2] - corner
-    padded = (grid.size[2], grid.size[1] + 2, grid.size[0] + 2)  # one pixel around, where what lies outside is dropped
-    corner = np.clip(corner, -1, np.array(grid.size[:2]) - 1) + 1
-    index = (points[:, 2].astype(int) * padded[1] + corner[:, 1]) * padded[2] + corner[:, 0]
-    total = 0
-    for row in (0, 1):
-        for column in (0, 1):
-            part = abs(1 - column - rest[:, 0]) * abs(1 - row - rest[:, 1]) * weights
-            total = total + np.bincount(index + row * padded[2] + column, part, np.prod(padded))
-    return total.reshape(padded)[:, 1:-1, 1:-1].astype(np.float32)
-
-
-def _slices_hit(z, grid):
-    """Yield slice numbers and which points count: in each slice whose thickness holds them."""
+def _deposit(places, volume, grid):
+    """Share each drop out between four pixels, in each slice whose thickness holds it."""
     half = grid.thickness_mm / grid.spacing_mm[2] / 2
     reach = int(np.ceil(half - 0.5))
+    padded = (grid.size[2], grid.size[1] + 2, grid.size[0] + 2)  # one pixel around, where what lies outside is dropped
+    corner = np.floor(places[:, :2]).astype(np.int64)
+    right, below = (places[:, :2] - corner).T
+    corner = np.clip(corner, -1, np.array(grid.size[:2]) - 1) + 1
+    index, weight = [], []
     for shift in range(-reach, reach + 1):
-        numbers = np.rint(z).astype(int) + shift
-        yield numbers, (abs(numbers - z) <= half) & (numbers >= 0) & (numbers < grid.size[2])
+        slices = np.rint(places[:, 2]).astype(np.int64) + shift
+        hit = (abs(slices - places[:, 2]) <= half) & (slices >= 0) & (slices < grid.size[2])
+        first = ((slices * padded[1] + corner[:, 1]) * padded[2] + corner[:, 0])[hit]
+        for row, column in ((0, 0), (0, 1), (1, 0), (1, 1)):
+            part = volume * (right if column else 1 - right) * (below if row else 1 - below)
+            index.append(first + row * padded[2] + column)
+            weight.append(part[hit])
+    total = np.bincount(np.concatenate(index), np.concatenate(weight), np.prod(padded))
+    return np.ascontiguousarray(total.reshape(padded)[:, 1:-1, 1:-1], dtype=np.float32)
 
 
 def _draw_thick(shares, start_mm, end_mm, radii_mm, grid):

@@ -138,14 +138,19 @@ def smooth_noise(grid, cell_mm, seed, *, period=40):
     ndarray of float32, [z, y, x]
     """
     values = np.random.default_rng(seed).standard_normal((period,) * 3, dtype=np.float32)
-    for axis in range(3):
-        places = grid.axis_mm(2 - axis) / cell_mm
-        low = np.arange(np.floor(places[0]), np.floor(places[-1]) + 2)
-        matrix = _linear(low.astype(np.float32), places)
-        matrix /= np.sqrt((matrix**2).sum(axis=1, keepdims=True))  # the mean of two values would vary less
-        picked = np.take(values, low.astype(int) % period, axis=axis)
-        values = np.moveaxis(np.tensordot(matrix, picked, axes=(1, axis)), 0, axis)
-    return np.ascontiguousarray(values)
+    wz, wy, wx = (_tiling(grid.axis_mm(axis) / cell_mm, period) for axis in (2, 1, 0))
+    return np.matmul(np.matmul(wy, np.tensordot(wz, values, axes=1)), wx.T)
+
+
+def _tiling(places, period):
+    """Return the matrix that interpolates ``period`` values, repeated for ever, at some places; variance kept."""
+    low = np.floor(places)
+    rest = places - low
+    matrix = np.zeros((len(places), period), np.float32)
+    rows, scale = np.arange(len(places)), 1 / np.hypot(rest, 1 - rest)  # the mean of two values would vary less
+    matrix[rows, low.astype(int) % period] = (1 - rest) * scale
+    matrix[rows, (low.astype(int) + 1) % period] = rest * scale
+    return matrix
 
 
 def paint(image_hu, region, share, value_hu):
