@@ -18,6 +18,10 @@ _MODULES = {
     "burned_in": ("blank_rectangles", "find_burned_in_text"),
     "cache": ("DataUnavailable", "available", "cache_folder", "is_available", "missing", "remove", "verify"),
     "catalogue": ("Card", "RemoteFile", "card", "cards", "read_catalogue"),
+    "chest_ct": ("ChestScan", "load_nodule_scans", "simulate_patient"),
+    "chest_nodules": ("Nodule",),
+    "chest_patches": ("NodulePatches", "load_nodule_patches"),
+    "ct_scanner": ("Scanner",),
     "deidentify": ("deidentify", "find_identifiers"),
     "dicom": ("DicomSeriesError", "read_dicom_series"),
     "dicom_writer": ("write_dicom_series",),
@@ -25,6 +29,7 @@ _MODULES = {
     "fake_identifiers": ("fake_identity", "plant_identifiers"),
     "head_ct": ("simulate_head_ct",),
     "nifti": ("read_nifti", "write_nifti"),
+    "nodule_risk": ("brock_probability",),
     "scans": (
         "BrainTemplate",
         "Scan",

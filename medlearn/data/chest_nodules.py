@@ -67,14 +67,14 @@ class Nodule:
         x, y, z = (grid.axis_mm(k)[low[k] : high[k]] - self.centre_mm[k] for k in range(3))
         fine = int(np.ceil(grid.thickness_mm / 0.6))
         offsets = ((np.arange(fine) + 0.5) / fine - 0.5) * grid.thickness_mm
-        inside = sum(self._inside(x, y, z + offset, grid, fine, scale) for offset in offsets) / fine
-        return tuple(slice(a, b) for a, b in zip(low[::-1], high[::-1], strict=True)), inside.astype(np.float32)
+        inside = self._inside(x, y, (z[:, None] + offsets).ravel(), grid.extent_mm / [1, 1, fine], scale)
+        inside = inside.reshape(len(z), fine, len(y), len(x)).mean(axis=1, dtype=np.float32)
+        return tuple(slice(a, b) for a, b in zip(low[::-1], high[::-1], strict=True)), inside
 
-    def _inside(self, x, y, z, grid, fine, scale):
+    def _inside(self, x, y, z, extent, scale):
         x, y, z = x[None, None, :], y[None, :, None], z[:, None, None]
         distance = np.sqrt(x**2 + y**2 + z**2) + 1e-6
         radius = scale * self.diameter_mm / 2 * _from_table(self.shape.tobytes(), x, y, z, distance)
-        extent = grid.extent_mm / [1, 1, fine]
         width = (abs(x) * extent[0] + abs(y) * extent[1] + abs(z) * extent[2]) / distance
         return np.clip(0.5 - (distance - radius) / (width + self.margin_mm), 0, 1)
 

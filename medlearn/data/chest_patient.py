@@ -91,9 +91,13 @@ class Patient:
         index = (np.asarray(points_mm) - _LOW_MM) / _COARSE_MM
         return ndimage.map_coordinates(self.coarse[name], index[:, ::-1].T, order=1, mode="nearest")
 
+    @cached_property
+    def _lung_cells(self):
+        return np.argwhere(self.coarse["lung"] < _COARSE_MM)[:, ::-1]
+
     def points_in_lungs(self, per_ml, depth_mm, rng):
         """Return points spread evenly over both lungs, at least so deep under their surface."""
-        inside = np.argwhere(self.coarse["lung"] < _COARSE_MM)[:, ::-1]
+        inside = self._lung_cells
         count = rng.poisson(per_ml * _COARSE_MM**3 / 1000 * len(inside))
         cells = inside[rng.integers(len(inside), size=count)]
         points = np.array(_LOW_MM) + _COARSE_MM * (cells + rng.uniform(-0.5, 0.5, cells.shape))

@@ -8,7 +8,7 @@ from scipy import fft
 KERNELS = ("soft", "standard", "sharp")
 _HALF_MM = {"soft": 0.33, "standard": 0.42, "sharp": 0.62}  # frequency per mm at which half of the contrast is left
 _BOOST = {"soft": 0.0, "standard": 0.12, "sharp": 0.45}  # edges are enhanced on purpose
-_STANDARD_HU, _STANDARD_MGY, _STANDARD_MM = 12.0, 8.0, 2.5
+_STANDARD_HU, _STANDARD_MGY, _STANDARD_MM = 11.0, 8.0, 2.5
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,12 @@ class Scanner:
         if not 0.01 <= self.dose_mgy <= 1000:
             raise ValueError(f"dose_mgy must be 0.01 to 1000, got {self.dose_mgy}. A screening CT has about 1 to 3 mGy.")
 
+    @classmethod
+    def draw(cls, rng):
+        """Draw a scanner as a hospital might have it: half of the scans with a standard kernel, 1.5 to 10 mGy."""
+        kernel = str(rng.choice(KERNELS, p=[0.3, 0.5, 0.2]))
+        return cls(kernel, float(np.exp(rng.uniform(np.log(1.5), np.log(10.0)))))
+
     def noise_hu(self, thickness_mm):
         """Return the standard deviation in the middle of an average chest, on pixels much finer than the blur.
 
@@ -39,6 +45,31 @@ class Scanner:
         """
         ratio = noise_variance(self.kernel) / noise_variance("soft")
         return _STANDARD_HU * np.sqrt(ratio * _STANDARD_MGY / self.dose_mgy * _STANDARD_MM / thickness_mm)
+
+
+def acquire(image_hu, grid, scanner, rng):
+    """Return an image as a scanner would show it: blurred, noisy, not below -1024 HU.
+
+    Rays through the middle of the body are weakened most, so the noise is strongest there.
+
+    Parameters
+    ----------
+    image_hu : ndarray of float32, [z, y, x]
+        Means over voxels.
+    grid : Grid
+        Where the voxels are; the middle of the body is at x = y = 0.
+    scanner : Scanner
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    ndarray of float32, [z, y, x]
+    """
+    image = blur(image_hu, grid.spacing_mm, scanner.kernel)
+    noise = make_noise(grid.shape, grid.spacing_mm, scanner, thickness_mm=grid.thickness_mm, rng=rng)
+    far = (grid.axis_mm(0)[None, :] / 170) ** 2 + (grid.axis_mm(1)[:, None] / 130) ** 2
+    image += noise * (1.0 - 0.4 * np.minimum(far, 1.0)).astype(np.float32)
+    return np.maximum(image, -1024, out=image)
 
 
 def transfer(frequency_mm, kernel):

@@ -1,6 +1,7 @@
 """Tapering tubes (vessels, bronchi, spicules) as the share of each voxel that they fill."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -28,12 +29,19 @@ class Tubes:
     def radius_mm(self):
         return (self.start_radius_mm + self.end_radius_mm) / 2
 
+    @cached_property
+    def _boxes_mm(self):
+        reach = np.maximum(self.start_radius_mm, self.end_radius_mm)[:, None]
+        low, high = np.minimum(self.start_mm, self.end_mm) - reach, np.maximum(self.start_mm, self.end_mm) + reach
+        return low.T.astype(np.float32).copy(), high.T.astype(np.float32).copy()
+
     def touching(self, low_mm, high_mm):
         """Return the tubes whose bounding box meets the box between two corners."""
-        reach = np.maximum(self.start_radius_mm, self.end_radius_mm)[:, None]
-        low = np.minimum(self.start_mm, self.end_mm) - reach
-        high = np.maximum(self.start_mm, self.end_mm) + reach
-        return self[((low <= high_mm) & (high >= low_mm)).all(axis=1)]
+        low, high = self._boxes_mm
+        near = np.flatnonzero((low[2] <= high_mm[2]) & (high[2] >= low_mm[2]))
+        for axis in (0, 1):
+            near = near[(low[axis][near] <= high_mm[axis]) & (high[axis][near] >= low_mm[axis])]
+        return self[near]
 
 
 def tube_shares(tubes, grid):
@@ -119,19 +127,19 @@ def _draw_thick(shares, start_mm, end_mm, radii_mm, grid):
     x, y, z = (grid.axis_mm(k)[low[k] : high[k]].astype(np.float32) for k in range(3))
     fine = int(np.ceil(grid.thickness_mm / max(min(radii_mm), 0.7)))
     offsets = ((np.arange(fine) + 0.5) / fine - 0.5) * grid.thickness_mm
+    inside = _cone(x, y, (z[:, None] + offsets).ravel(), start_mm, end_mm, radii_mm, grid.extent_mm / [1, 1, fine])
+    inside = inside.reshape(len(z), fine, len(y), len(x)).mean(axis=1)
     part = tuple(slice(a, b) for a, b in zip(low[::-1], high[::-1], strict=True))
-    inside = sum(_cone(x, y, z + offset, start_mm, end_mm, radii_mm, grid, fine) for offset in offsets) / fine
     np.maximum(shares[part], inside, out=shares[part])
 
 
-def _cone(x, y, z, start_mm, end_mm, radii_mm, grid, fine):
+def _cone(x, y, z, start_mm, end_mm, radii_mm, extent_mm):
     """Return the share of each voxel in a round-ended cone, cut by the plane through its nearest surface point."""
     dx, dy, dz = (x - start_mm[0])[None, None, :], (y - start_mm[1])[None, :, None], (z - start_mm[2])[:, None, None]
     along = end_mm - start_mm
     place = np.clip((dx * along[0] + dy * along[1] + dz * along[2]) / max(along @ along, 1e-6), 0, 1)
     dx, dy, dz = dx - place * along[0], dy - place * along[1], dz - place * along[2]
     distance = np.sqrt(dx**2 + dy**2 + dz**2) + 1e-6
-    extent = grid.extent_mm / [1, 1, fine]
-    width = (abs(dx) * extent[0] + abs(dy) * extent[1] + abs(dz) * extent[2]) / distance
+    width = (abs(dx) * extent_mm[0] + abs(dy) * extent_mm[1] + abs(dz) * extent_mm[2]) / distance
     radius = radii_mm[0] + place * (radii_mm[1] - radii_mm[0])
     return np.clip(0.5 - (distance - radius) / np.maximum(width, 0.3), 0, 1)

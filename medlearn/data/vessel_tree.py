@@ -78,9 +78,8 @@ def _split(seeds, owner, along, count, rng):
     offset = seeds - _means(seeds, owner, counts)[owner]
     along = along / np.maximum(np.linalg.norm(along, axis=1, keepdims=True), 1e-9)
     offset = offset - (offset * along[owner]).sum(axis=1, keepdims=True) * along[owner]
-    spread = np.stack([np.bincount(owner, offset[:, i] * offset[:, j], count) for i in range(3) for j in range(3)])
-    _, axes = np.linalg.eigh(spread.T.reshape(-1, 3, 3))
-    height = (offset * axes[owner, :, 2]).sum(axis=1)
+    axes = _spread_axes(offset, owner, counts)
+    height = (offset * axes[owner]).sum(axis=1)
     order = np.lexsort((height, owner))
     rank = np.empty(len(seeds), int)
     rank[order] = np.arange(len(seeds)) - np.repeat(np.cumsum(counts) - counts, counts)
@@ -89,3 +88,17 @@ def _split(seeds, owner, along, count, rng):
     daughter = 2 * owner + (rank >= cut[owner])
     names, numbers = np.unique(daughter, return_inverse=True)
     return numbers, names // 2
+
+
+def _spread_axes(offset, owner, counts, few=6):
+    """Return the direction in which the points of each branch spread most; of few points, that to one of them."""
+    axes = np.zeros((len(counts), 3))
+    axes[owner] = offset
+    many = np.flatnonzero(counts > few)
+    number = np.full(len(counts), -1)
+    number[many] = np.arange(len(many))
+    inner = number[owner] >= 0
+    points, group = offset[inner], number[owner[inner]]
+    spread = [np.bincount(group, points[:, i] * points[:, j], len(many)) for i in range(3) for j in range(3)]
+    axes[many] = np.linalg.eigh(np.stack(spread, axis=1).reshape(-1, 3, 3))[1][:, :, 2]
+    return axes

@@ -1,6 +1,7 @@
 """From surfaces and tubes in mm to the share of each voxel that they fill: partial volume on any grid."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -137,9 +138,14 @@ def smooth_noise(grid, cell_mm, seed, *, period=40):
     -------
     ndarray of float32, [z, y, x]
     """
-    values = np.random.default_rng(seed).standard_normal((period,) * 3, dtype=np.float32)
+    values = _random_values(tuple(np.atleast_1d(seed).tolist()), period)
     wz, wy, wx = (_tiling(grid.axis_mm(axis) / cell_mm, period) for axis in (2, 1, 0))
     return np.matmul(np.matmul(wy, np.tensordot(wz, values, axes=1)), wx.T)
+
+
+@lru_cache(maxsize=8)
+def _random_values(seed, period):
+    return np.random.default_rng(seed).standard_normal((period,) * 3, dtype=np.float32)
 
 
 def _tiling(places, period):
