@@ -4,6 +4,8 @@ A surface is a function of the place in mm, negative inside. All are written for
 at z = 0; :class:`medlearn.data.chest_patient.Patient` says how each patient differs.
 """
 
+from itertools import pairwise
+
 import numpy as np
 
 # Cross-sections of the reference patient by height (mm above the carina): half width, half depth, middle along y.
@@ -90,6 +92,12 @@ class Places:
             (place.min(axis=axes), place.max(axis=axes)) for place, axes in zip((self.x, self.y, self.z), others, strict=True)
         ]
 
+    def meets(self, low, high):
+        """Return which boxes, from corners of shape (box, 3), meet the box around all places."""
+        least = np.array([least.min() for least, _ in self.reach])
+        most = np.array([most.max() for _, most in self.reach])
+        return ((low < most) & (high > least)).all(axis=1)
+
     def near(self, low, high):
         """Return slices [z, y, x] that hold all places between two corners, or None."""
         slices = []
@@ -101,19 +109,22 @@ class Places:
         return tuple(slices[::-1])
 
 
-def tube(places, knots, reach_mm=30.0):
-    """Return the distance in mm to a tube through ``knots`` (x, y, z, radius); 99 far away from it."""
+def union_of_tubes(places, chains, reach_mm=28.0):
+    """Return the distance in mm to the nearest of some tubes through knots (x, y, z, radius); 99 far from all."""
     nearest = np.full(places.x.shape, 99.0, np.float32)
-    for (*start, start_radius), (*end, end_radius) in zip(knots[:-1], knots[1:], strict=True):
-        margin = max(start_radius, end_radius) + reach_mm
-        part = places.near(np.minimum(start, end) - margin, np.maximum(start, end) + margin)
+    pieces = np.array([[*start, *end] for knots in chains for start, end in pairwise(knots)])
+    start, end = pieces[:, :3], pieces[:, 4:7]
+    margin = np.maximum(pieces[:, 3:4], pieces[:, 7:]) + reach_mm
+    low, high = np.minimum(start, end) - margin, np.maximum(start, end) + margin
+    for k in np.flatnonzero(places.meets(low, high)):
+        part = places.near(low[k], high[k])
         if part is not None:
-            along = np.subtract(end, start).astype(np.float32)
-            dx, dy, dz = (p[part] - s for p, s in zip((places.x, places.y, places.z), start, strict=True))
+            along = (end[k] - start[k]).astype(np.float32)
+            dx, dy, dz = (p[part] - s for p, s in zip((places.x, places.y, places.z), start[k], strict=True))
             t = np.clip((dx * along[0] + dy * along[1] + dz * along[2]) / (along @ along), 0, 1)
             distance = np.sqrt((dx - t * along[0]) ** 2 + (dy - t * along[1]) ** 2 + (dz - t * along[2]) ** 2)
             here = nearest[part]
-            np.minimum(here, distance - (start_radius + t * (end_radius - start_radius)), out=here)
+            np.minimum(here, distance - (pieces[k, 3] + t * (pieces[k, 7] - pieces[k, 3])), out=here)
     return nearest
 
 
@@ -144,9 +155,9 @@ def surfaces(x, y, z, build):
     muscle = cross_section(x, y, z, _MUSCLE, 2.3)
     found = {"cavity": _cavity(x, y, z), "muscle": muscle, **_outside(x, y, z, muscle, build)}
     found |= _diaphragm(x, y, z, build)
-    found["blood"] = np.minimum.reduce([tube(places, knots) for knots in _BLOOD.values()])
+    found["blood"] = union_of_tubes(places, _BLOOD.values())
     found["heart"] = _heart(x, y, z, build)
-    found["airway"] = np.minimum.reduce([tube(places, knots) for knots in _AIRWAYS.values()])
+    found["airway"] = union_of_tubes(places, _AIRWAYS.values())
     found["esophagus"] = ellipsoid(x, y - spine_y(z) + 27, 0 * z, (5, 0, 0), (8, 5.5, 1e3))
     found["lung"] = np.maximum.reduce([found["cavity"], -_mediastinum(x, y, z, found), -found["abdomen"], -z - 205])
     found["fissure"] = _fissures(x, y, z)

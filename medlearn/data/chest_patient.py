@@ -11,7 +11,7 @@ from medlearn.data.chest_placing import place_nodules
 from medlearn.data.tubes import Tubes
 from medlearn.data.vessel_tree import grow_trees
 
-_SEEDS_PER_ML, _END_RADIUS_MM = 1.6, 0.42
+_SEEDS_PER_ML, _END_RADIUS_MM = 1.4, 0.42
 _COARSE_MM = 7.0
 _LOW_MM, _HIGH_MM = (-180.0, -130.0, -250.0), (180.0, 130.0, 130.0)
 
@@ -125,14 +125,14 @@ class Patient:
 
     @cached_property
     def bronchi(self):
-        """The bronchi: they run beside the arteries down to a radius of 0.8 mm. Radius: that of the lumen."""
+        """The bronchi: they run beside the arteries down to a radius of 1.2 mm. Radius: that of the lumen."""
         arteries = self.vessels[1]
-        large = arteries[(arteries.end_radius_mm > 0.8)]
+        large = arteries[(arteries.end_radius_mm > 1.2)]
         aside = np.array([0.25, -0.75, 0.6]) * 1.75
         return Tubes(
             large.start_mm + aside * large.start_radius_mm[:, None],
             large.end_mm + aside * large.end_radius_mm[:, None],
-            0.8 * large.start_radius_mm, 0.8 * large.end_radius_mm,
+            0.75 * large.start_radius_mm, 0.75 * large.end_radius_mm,
         )  # fmt: skip
 
     def side(self, points_mm):

@@ -43,8 +43,9 @@ def render(patient, grid, *, blood_hu=TISSUE_HU["blood"]):
     found = surfaces(*places, patient.build)
     image = np.full(grid.shape, TISSUE_HU["air"], np.float32)
     fine = smooth_noise(grid, 3.0, [patient.seed, 1])
-    _paint_couch(image, patient, grid)
-    _paint_wall(image, lattice, places, found, patient, fine)
+    if found["cavity"].max() > -5:  # else the grid lies inside the ribs
+        _paint_couch(image, patient, grid)
+        _paint_wall(image, lattice, places, found, patient, fine)
     lung = _paint_inside(image, lattice, places, found, patient, fine, blood_hu)
     paint_bones(image, lattice, places, found, bone_hu=210 - 1.6 * (patient.age - 50))
     _paint_vessels(image, patient, grid, blood_hu)
@@ -132,11 +133,11 @@ def _lung_hu(lattice, places, patient, where, fine):
 
 
 def _paint_fissure(image, lattice, found, where, share):
-    """The oblique fissure: two leaves of pleura, 0.5 mm together."""
+    """The oblique fissure: two leaves of pleura, 0.4 mm together."""
     slopes = np.gradient(found["fissure"], 4.0)
     width = sum(abs(s) * e for s, e in zip(slopes, lattice.grid.extent_mm[::-1], strict=True))
     distance, width = where.voxels(found["fissure"]), where.voxels(width)
-    line = np.clip(1 - abs(distance) / width, 0, 1) * 0.5 / width * share
+    line = np.clip(1 - abs(distance) / width, 0, 1) * 0.4 / width * share
     paint(image, where, line, 0.0)
 
 
@@ -154,16 +155,22 @@ def _paint_vessels(image, patient, grid, blood_hu):
 
 
 def _paint_nodules(image, lung, patient, grid, fine):
+    """Paint the nodules, and return which one fills more than half of each voxel."""
     number = np.zeros(image.shape, np.uint16)
     for index, nodule in enumerate(patient.nodules, start=1):
         part, share = nodule.share(grid)
         if part is None:
             continue
-        here = image[part]
-        value = nodule.value_hu + 12 * fine[part] * (3 if nodule.type != "solid" else 1)
-        np.maximum(here, here + share * (value - here), out=here)
+        mottled = 36 if nodule.type != "solid" else 12
+        _brighten(image, part, share, nodule.value_hu + mottled * fine[part])
         if nodule.core:
-            core = nodule.share(grid, nodule.core)
-            np.maximum(image[core[0]], image[core[0]] + core[1] * (30 - image[core[0]]), out=image[core[0]])
+            _brighten(image, *nodule.share(grid, nodule.core), 30.0)
         number[part][(share > 0.5) & (lung[part] > 0.05)] = index
     return number
+
+
+def _brighten(image, part, share, value_hu):
+    """Paint where that makes the image brighter: a vessel or a rib shows through ground glass."""
+    if part is not None:
+        here = image[part]
+        np.maximum(here, here + share * (value_hu - here), out=here)

@@ -59,14 +59,18 @@ def tube_shares(tubes, grid):
     ndarray of float32, [z, y, x], 0 to 1
     """
     tubes = tubes.touching(*grid.bounds_mm(grid.spacing_mm[0]))
-    thick = np.maximum(tubes.start_radius_mm, tubes.end_radius_mm) > 1.1 * grid.spacing_mm[0]
+    thick = np.maximum(tubes.start_radius_mm, tubes.end_radius_mm) > 1.7 * grid.spacing_mm[0]
     shares = _deposit(*_drops(tubes[~thick], grid), grid)
     for start, end, *radii in zip(*(getattr(tubes[thick], n) for n in Tubes.__dataclass_fields__), strict=True):
         _draw_thick(shares, start, end, radii, grid)
     return np.minimum(shares, 1, out=shares)
 
 
-_DISC = np.array([[0.5, 0.5, 0.5], [-0.5, -0.5, 0.5], [0.5, -0.5, -0.5], [-0.5, 0.5, -0.5]])  # in radii
+def _disc(count):
+    """Return points spread evenly over the unit ball's middle disc, tilted, so that a drop is round from all sides."""
+    turn = np.pi * (3 - np.sqrt(5)) * np.arange(count)
+    ring = np.sqrt((np.arange(count) + 0.5) / count)
+    return np.column_stack([ring * np.cos(turn), ring * np.sin(turn), 0.6 * ring * np.cos(2 * turn)])
 
 
 def _drops(tubes, grid):
@@ -87,12 +91,13 @@ def _drops(tubes, grid):
     volume = np.pi * radius**2 * (length / np.maximum(counts, 1))[owner] / grid.extent_mm.prod()
     middle = (tubes.start_mm[owner] + place[:, None] * (tubes.end_mm - tubes.start_mm)[owner] - grid.origin_mm)
     middle /= grid.spacing_mm
-    wide = radius > 0.4 * grid.spacing_mm[0]
-    around = middle[wide, None] + radius[wide, None, None] * _DISC / grid.spacing_mm  # (drop, 4, 3)
-    return (
-        np.concatenate([middle[~wide], around.reshape(-1, 3)]),
-        np.concatenate([volume[~wide], np.repeat(volume[wide] / 4, 4)]),
-    )
+    pieces = []
+    for count, wide in ((1, radius <= 0.4 * grid.spacing_mm[0]), (4, None), (14, radius > 0.8 * grid.spacing_mm[0])):
+        chosen = wide if wide is not None else (radius > 0.4 * grid.spacing_mm[0]) & (radius <= 0.8 * grid.spacing_mm[0])
+        around = 0.95 * radius[chosen, None, None] * (_disc(count) if count > 1 else 0) / grid.spacing_mm
+        places = middle[chosen, None] + around  # (drop, point, 3)
+        pieces.append((places.reshape(-1, 3), np.repeat(volume[chosen] / count, count)))
+    return tuple(np.concatenate(part) for part in zip(*pieces, strict=True))
 
 
 def _deposit(places, volume, grid):

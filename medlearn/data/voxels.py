@@ -85,6 +85,9 @@ class Lattice:
         tuple of Region, ndarray
             Outside the region the share is 0. (None, None) if nothing is inside.
         """
+        reach = self.grid.extent_mm.sum() + shift_mm
+        if surface.min() > reach:
+            return None, None
         slopes = np.gradient(surface, LATTICE_MM)  # along z, y, x
         width = sum(abs(slope) * extent for slope, extent in zip(slopes, self.grid.extent_mm[::-1], strict=True))
         steep = np.sqrt(sum(slope**2 for slope in slopes))
