@@ -125,7 +125,7 @@ def _lung_hu(lattice, places, patient, where, fine):
     """Lung tissue: denser towards the back (gravity), mottled, with holes where there is emphysema."""
     value = where.voxels(patient.lung_hu + patient.gradient_hu_mm * places[1])
     mottled = smooth_noise(lattice.grid, 8.0, [patient.seed, 3])[where.fine]
-    value += 11 * mottled + 14 * fine[where.fine]
+    value += 15 * mottled + 20 * fine[where.fine]
     if patient.emphysema:
         holes = smooth_noise(lattice.grid, 4.5, [patient.seed, 4])[where.fine] + 0.6 * mottled
         value -= np.clip((holes - 0.9) / 0.4, 0, 1) * (value + 975)

@@ -68,7 +68,7 @@ def acquire(image_hu, grid, scanner, rng):
     image = blur(image_hu, grid.spacing_mm, scanner.kernel)
     noise = make_noise(grid.shape, grid.spacing_mm, scanner, thickness_mm=grid.thickness_mm, rng=rng)
     far = (grid.axis_mm(0)[None, :] / 170) ** 2 + (grid.axis_mm(1)[:, None] / 130) ** 2
-    image += noise * (1.0 - 0.4 * np.minimum(far, 1.0)).astype(np.float32)
+    image += noise * np.maximum(1.0 - 0.35 * far, 0.3).astype(np.float32)
     return np.maximum(image, -1024, out=image)
 
 
