@@ -8,6 +8,7 @@ import numpy as np
 
 from medlearn.data.shapes import harmonics
 from medlearn.data.tubes import Tubes
+from medlearn.data.voxels import across
 
 SUBTLETY, CALCIFICATION, SPHERICITY, MARGIN, LOBULATION, SPICULATION, TEXTURE, MALIGNANCY = range(8)
 #: Mean HU; the references stand in :func:`medlearn.data.simulate_patient`.
@@ -75,8 +76,9 @@ class Nodule:
         x, y, z = x[None, None, :], y[None, :, None], z[:, None, None]
         distance = np.sqrt(x**2 + y**2 + z**2) + 1e-6
         radius = scale * self.diameter_mm / 2 * _from_table(self.shape.tobytes(), x, y, z, distance)
-        width = (abs(x) * extent[0] + abs(y) * extent[1] + abs(z) * extent[2]) / distance
-        return np.clip(0.5 - (distance - radius) / (width + self.margin_mm), 0, 1)
+        width = across(x, y, z, extent) / distance + self.margin_mm
+        radius = radius - np.minimum(width**2 / (12 * radius), 0.3 * radius)  # a ramp across a curved wall adds volume
+        return np.clip(0.5 - (distance - radius) / width, 0, 1)
 
 
 @lru_cache(maxsize=64)

@@ -7,7 +7,7 @@ import numpy as np
 from medlearn.data.chest_bones import paint_bones
 from medlearn.data.chest_organs import surfaces
 from medlearn.data.tubes import Tubes, tube_shares
-from medlearn.data.voxels import Lattice, paint, smooth_noise
+from medlearn.data.voxels import Lattice, across, paint, smooth_noise
 
 TISSUE_HU = {
     "air": -1000.0, "fat": -105.0, "muscle": 55.0, "skin": 10.0, "blood": 42.0, "myocardium": 45.0, "liver": 58.0,
@@ -135,7 +135,7 @@ def _lung_hu(lattice, places, patient, where, fine):
 def _paint_fissure(image, lattice, found, where, share):
     """The oblique fissure: two leaves of pleura, 0.4 mm together."""
     slopes = np.gradient(found["fissure"], 4.0)
-    width = sum(abs(s) * e for s, e in zip(slopes, lattice.grid.extent_mm[::-1], strict=True))
+    width = across(*slopes[::-1], lattice.grid.extent_mm)
     distance, width = where.voxels(found["fissure"]), where.voxels(width)
     line = np.clip(1 - abs(distance) / width, 0, 1) * 0.4 / width * share
     paint(image, where, line, 0.0)

@@ -5,6 +5,8 @@ from functools import cached_property
 
 import numpy as np
 
+from medlearn.data.voxels import across
+
 
 @dataclass(frozen=True)
 class Tubes:
@@ -145,6 +147,7 @@ def _cone(x, y, z, start_mm, end_mm, radii_mm, extent_mm):
     place = np.clip((dx * along[0] + dy * along[1] + dz * along[2]) / max(along @ along, 1e-6), 0, 1)
     dx, dy, dz = dx - place * along[0], dy - place * along[1], dz - place * along[2]
     distance = np.sqrt(dx**2 + dy**2 + dz**2) + 1e-6
-    width = (abs(dx) * extent_mm[0] + abs(dy) * extent_mm[1] + abs(dz) * extent_mm[2]) / distance
+    width = np.maximum(across(dx, dy, dz, extent_mm) / distance, 0.2)
     radius = radii_mm[0] + place * (radii_mm[1] - radii_mm[0])
-    return np.clip(0.5 - (distance - radius) / np.maximum(width, 0.3), 0, 1)
+    radius = radius - width**2 / (24 * radius)  # a ramp across a round wall would add to the cross-section
+    return np.clip(0.5 - (distance - radius) / width, 0, 1)

@@ -36,6 +36,17 @@ class Grid:
         return low - self.extent_mm / 2 - margin_mm, high + self.extent_mm / 2 + margin_mm
 
 
+def across(x, y, z, extent_mm):
+    """Return the width of a voxel along a direction: that of the ramp with the variance of the voxel's projection.
+
+    Examples
+    --------
+    >>> float(across(0.6, 0.0, 0.8, (1.0, 1.0, 2.0)).round(3))  # the root of 0.6² + 1.6²
+    1.709
+    """
+    return np.sqrt((x * extent_mm[0]) ** 2 + (y * extent_mm[1]) ** 2 + (z * extent_mm[2]) ** 2)
+
+
 class Lattice:
     """The points around a grid at which the smooth surfaces are computed, and the way from there to the voxels."""
 
@@ -72,7 +83,7 @@ class Lattice:
     def share(self, surface, shift_mm=0.0):
         """Return the share of each voxel inside a surface (negative inside), and the region that it is in.
 
-        A voxel is cut by a plane: its share falls from 1 to 0 over the width of the voxel along the plane's normal.
+        A voxel is cut by a plane: its share falls from 1 to 0 over the voxel's width across the plane.
 
         Parameters
         ----------
@@ -89,8 +100,8 @@ class Lattice:
         if surface.min() > reach:
             return None, None
         slopes = np.gradient(surface, LATTICE_MM)  # along z, y, x
-        width = sum(abs(slope) * extent for slope, extent in zip(slopes, self.grid.extent_mm[::-1], strict=True))
         steep = np.sqrt(sum(slope**2 for slope in slopes))
+        width = across(*slopes[::-1], self.grid.extent_mm)
         depth = (surface - shift_mm * steep) / np.maximum(width, 0.05)
         region = self.region(depth < 0.5)
         if region is None:

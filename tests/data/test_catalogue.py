@@ -49,7 +49,7 @@ def test_card_is_complete(name):
     assert chosen.licence_url.startswith("https://")
     assert chosen.doi.startswith("10.") or name == "pydicom_ct"  # test files of a package: no DOI of their own
     assert chosen.synthetic == name.startswith("simulated_")
-    assert chosen.files or name in ("icbm152", "pydicom_ct", "simulated_head_ct")
+    assert chosen.files or name in ("icbm152", "pydicom_ct", "simulated_head_ct", "simulated_chest_ct")
 
 
 @pytest.mark.parametrize("name", sorted(cards()))

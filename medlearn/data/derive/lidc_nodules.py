@@ -75,7 +75,7 @@ def interior_pixels(points):
     step = np.roll(points, -1, axis=0) - points
     area = abs(np.sum(points[:, 0] * step[:, 1] - points[:, 1] * step[:, 0])) / 2
     border = np.gcd(*np.abs(step.T)).sum()
-    return max(int(area - border / 2 + 1), 0)
+    return max(int(area - border / 2 + 1), 0) if border else 0
 
 
 def fit_shape(points_mm):
