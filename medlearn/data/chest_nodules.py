@@ -97,18 +97,36 @@ def _from_table(shape_bytes, x, y, z, distance):
     return table[row, np.broadcast_to(column, row.shape)]
 
 
+def elongation(shape):
+    """Return the longest diameter of a shape over that of the ball of equal volume.
+
+    Examples
+    --------
+    >>> round(elongation(np.zeros(36)), 2)
+    1.0
+    """
+    radius = _mean_radius(shape) * np.exp(_evenly() @ shape)
+    surface = radius[:, None] * _spiral()
+    return float(np.ptp(surface @ _spiral()[::4].T, axis=0).max() / 2)
+
+
 def _mean_radius(shape):
     """Return the factor that gives a shape the volume of the ball of radius 1."""
     return float(np.mean(np.exp(_evenly() @ shape) ** 3) ** (-1 / 3))
 
 
 @lru_cache(maxsize=1)
-def _evenly(count=600):
-    """Return the harmonics of directions that are spread evenly over the sphere (a Fibonacci spiral)."""
+def _evenly():
+    return harmonics(_spiral())
+
+
+@lru_cache(maxsize=1)
+def _spiral(count=600):
+    """Return directions that are spread evenly over the sphere: a Fibonacci spiral."""
     height = 1 - (2 * np.arange(count) + 1) / count
     turn = np.pi * (1 + np.sqrt(5)) * np.arange(count)
     ring = np.sqrt(1 - height**2)
-    return harmonics(np.column_stack([ring * np.cos(turn), ring * np.sin(turn), height]))
+    return np.column_stack([ring * np.cos(turn), ring * np.sin(turn), height])
 
 
 @lru_cache(maxsize=1)

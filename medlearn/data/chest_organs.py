@@ -212,7 +212,8 @@ def _mediastinum(x, y, z, found):
     width = 4 + 12 * np.clip((z - 15) / 60, 0, 1) + 8 * np.clip((-z - 60) / 60, 0, 1)
     front = ellipsoid(x - 4, y, 0 * z, (0, -70, 0), (width, 58, 1e3))
     spine = ellipsoid(x, y - spine_y(z), 0 * z, (0, 12, 0), (21.5, 30, 1e3))
-    return smooth_minimum(smooth_minimum(envelope, front, 14.0), spine, 7.0)
+    envelope = smooth_minimum(smooth_minimum(envelope, front, 14.0), spine, 7.0)
+    return np.minimum(envelope, abs(x - 4) - 3.0)  # where nothing else lies between them, the pleurae of both lungs meet
 
 
 def _fissures(x, y, z):

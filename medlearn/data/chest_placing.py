@@ -4,13 +4,14 @@ import numpy as np
 
 from medlearn.data.chest_nodules import (
     CALCIFICATION, CALCIFIED_HU, GROUND_GLASS_HU, MARGIN, SOLID_HU, SPICULATION, SUBTLETY, TEXTURE, Nodule,
-    draw_spicules, lidc_table, nodule_type,
+    draw_spicules, elongation, lidc_table, nodule_type,
 )  # fmt: skip
 from medlearn.data.nodule_risk import brock_probability
 
 ATTACHMENTS = ("free", "pleura", "vessel", "fissure")
 _ATTACHED = (0.42, 0.28, 0.22, 0.08)  # shares of the four
 _LARGEST_MM = 30.0  # beyond it is called a mass
+_LONGEST = 1.8  # diameters of the ball of equal volume
 
 
 def place_nodules(patient):
@@ -51,10 +52,15 @@ def _find_place(patient, diameter_mm, others, rng):
         if trial == 30:
             attachment = "free"
         point = _candidate(patient, attachment, radius, rng)
-        gap = [np.linalg.norm(point - o.centre_mm) - radius - o.longest_mm / 2 for o in others]
-        if _fits(patient, point, attachment, radius) and min(gap, default=9) > 2:
-            break
-    return point, attachment
+        if _fits(patient, point, attachment, radius) and _clear(point, radius, others):
+            return point, attachment
+    points = np.array([p for p in patient.points_in_lungs(0.06, 0.0, rng) if _clear(p, radius, others)])
+    point = points[np.argmin(patient.look_up("lung", points))]  # a large one: where there is most room
+    return point, "pleura"
+
+
+def _clear(point, radius, others):
+    return all(np.linalg.norm(point - other.centre_mm) > radius + other.longest_mm / 2 + 2 for other in others)
 
 
 def _candidate(patient, attachment, radius, rng):
@@ -95,7 +101,7 @@ def _make(patient, table, row, diameter_mm, centre, attachment, count, rng):
     }  # fmt: skip
     facts["value_hu"] = _value_hu(kind, calcified, rng)
     facts["core"] = float(rng.uniform(0.35, 0.75)) if kind == "part-solid" else 0.0
-    longest_mm = diameter_mm * _elongation(shape)
+    longest_mm = diameter_mm * elongation(shape)
     probability = 0.0 if calcified else brock_probability(
         longest_mm, age=patient.age, female=patient.female, nodule_type=kind, upper_lobe=upper_lobe,
         spiculated=spiculation >= 3, nodule_count=count, emphysema=patient.emphysema,
@@ -118,15 +124,10 @@ def _shape_of(table, row, rng):
     if rng.random() < 0.5:  # in a mirror across the x axis, the harmonics with sin(order * azimuth) change sign
         degree = np.floor(np.sqrt(np.arange(len(shape)))).astype(int)
         mirror[np.arange(len(shape)) - degree * (degree + 1) < 0] = -1
-    return np.ascontiguousarray(shape * mirror)
-
-
-def _elongation(shape):
-    """Return the longest diameter over the diameter of the ball of equal volume."""
-    from medlearn.data.chest_nodules import _evenly, _mean_radius
-
-    radius = _mean_radius(shape) * np.exp(_evenly() @ shape)
-    return float(2 * np.mean(np.sort(radius)[-len(radius) // 12 :]))
+    shape = np.ascontiguousarray(shape * mirror)
+    while elongation(shape) > _LONGEST:  # outlines that leave the middle outside have no radius: make them rounder
+        shape = 0.85 * shape
+    return shape
 
 
 def _value_hu(kind, calcified, rng):

@@ -68,38 +68,46 @@ def tube_shares(tubes, grid):
     return np.minimum(shares, 1, out=shares)
 
 
-def _disc(count):
-    """Return points spread evenly over the unit ball's middle disc, tilted, so that a drop is round from all sides."""
-    turn = np.pi * (3 - np.sqrt(5)) * np.arange(count)
-    ring = np.sqrt((np.arange(count) + 0.5) / count)
-    return np.column_stack([ring * np.cos(turn), ring * np.sin(turn), 0.6 * ring * np.cos(2 * turn)])
-
-
 def _drops(tubes, grid):
-    """Return drops along the middle of tubes, or around it where they are not much thinner than a pixel.
+    """Return drops along the middle of tubes, or spread over their cross-section where it is not small.
 
     Returns
     -------
     tuple of ndarray
         Places in voxels x, y, z, shape (drop, 3), and the volume of each drop in voxels.
     """
-    length = np.linalg.norm(tubes.end_mm - tubes.start_mm, axis=1)
-    step_mm = 0.6 * min(grid.spacing_mm[0], grid.thickness_mm)
-    counts = np.ceil(length / step_mm).astype(int)
+    along = tubes.end_mm - tubes.start_mm
+    length = np.linalg.norm(along, axis=1)
+    counts = np.ceil(length / (0.6 * min(grid.spacing_mm[0], grid.thickness_mm))).astype(int)
     owner = np.repeat(np.arange(len(tubes)), counts)
     place = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
     place = (place + 0.5) / counts[owner]
     radius = tubes.start_radius_mm[owner] * (1 - place) + tubes.end_radius_mm[owner] * place
     volume = np.pi * radius**2 * (length / np.maximum(counts, 1))[owner] / grid.extent_mm.prod()
-    middle = (tubes.start_mm[owner] + place[:, None] * (tubes.end_mm - tubes.start_mm)[owner] - grid.origin_mm)
-    middle /= grid.spacing_mm
-    pieces = []
-    for count, wide in ((1, radius <= 0.4 * grid.spacing_mm[0]), (4, None), (14, radius > 0.8 * grid.spacing_mm[0])):
-        chosen = wide if wide is not None else (radius > 0.4 * grid.spacing_mm[0]) & (radius <= 0.8 * grid.spacing_mm[0])
-        around = 0.95 * radius[chosen, None, None] * (_disc(count) if count > 1 else 0) / grid.spacing_mm
-        places = middle[chosen, None] + around  # (drop, point, 3)
-        pieces.append((places.reshape(-1, 3), np.repeat(volume[chosen] / count, count)))
+    middle = (tubes.start_mm[owner] + place[:, None] * along[owner] - grid.origin_mm) / grid.spacing_mm
+    aside = [side / grid.spacing_mm for side in _right_angles(along / np.maximum(length, 1e-9)[:, None])]
+    pieces, edges = [], np.array([0, 0.4, 0.8, np.inf]) * grid.spacing_mm[0]
+    for count, low, high in zip((1, 4, 19), edges, edges[1:], strict=False):
+        chosen = np.flatnonzero((radius > low) & (radius <= high))
+        u, v = (side[owner[chosen], None] * radius[chosen, None, None] for side in aside)  # (drop, 1, 3)
+        a, b = _disc(count).T[..., None]
+        pieces.append(((middle[chosen, None] + u * a + v * b).reshape(-1, 3), np.repeat(volume[chosen] / count, count)))
     return tuple(np.concatenate(part) for part in zip(*pieces, strict=True))
+
+
+def _right_angles(along):
+    """Return two unit vectors at right angles to each of some unit vectors (tube, 3) and to each other."""
+    helper = np.where(abs(along[:, 2:]) < 0.8, [0.0, 0.0, 1.0], [1.0, 0.0, 0.0])
+    first = np.cross(along, helper)
+    first /= np.maximum(np.linalg.norm(first, axis=1, keepdims=True), 1e-9)
+    return first, np.cross(along, first)
+
+
+def _disc(count):
+    """Return points spread evenly over the unit disc: a sunflower; one point: its middle."""
+    turn = np.pi * (3 - np.sqrt(5)) * np.arange(count)
+    ring = np.sqrt((np.arange(count) + 0.5) / count) * (count > 1)
+    return np.column_stack([ring * np.cos(turn), ring * np.sin(turn)])
 
 
 def _deposit(places, volume, grid):

@@ -128,13 +128,13 @@ def test_from_reference_undoes_to_reference():
 
 def test_masks_of_free_nodules_have_the_volume_of_their_ball():
     checked = 0
-    for seed in range(20, 26):
+    for seed in range(20, 30):
         for nodule in Patient(seed, num_nodules=3).nodules:
             if nodule.attachment == "free" and nodule.diameter_mm > 5 and nodule.margin_mm < 0.8:
                 grid = centred_grid(nodule.centre_mm, (60, 60, 60), 0.8, 0.8, 0.8)
                 mask = render(Patient(seed, num_nodules=3), grid).nodule
                 volume = (mask > 0).sum() * 0.8**3
-                assert volume == pytest.approx(4 / 3 * np.pi * (nodule.diameter_mm / 2) ** 3, rel=0.08)
+                assert volume == pytest.approx(4 / 3 * np.pi * (nodule.diameter_mm / 2) ** 3, rel=0.1)
                 checked += 1
     assert checked >= 3
 
