@@ -3,7 +3,6 @@
 import numpy as np
 
 from medlearn.data.chest_organs import spine_y
-from medlearn.data.voxels import paint
 
 CORTEX_HU, MARROW_HU, CARTILAGE_HU = 900.0, 150.0, 95.0
 _RIB_PITCH_MM, _RIB_SLOPE = 27.0, 0.5

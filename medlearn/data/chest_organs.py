@@ -82,6 +82,14 @@ def ellipsoid(x, y, z, middle, axes):
     return level * (level - 1) / np.maximum(slope, 1e-4)
 
 
+def _pieces(chains):
+    """Return the straight pieces of tubes through knots, shape (piece, 8): x, y, z, radius at either end."""
+    return np.array([[*start, *end] for knots in chains.values() for start, end in pairwise(knots)])
+
+
+_BLOOD_PIECES, _AIRWAY_PIECES = _pieces(_BLOOD), _pieces(_AIRWAYS)
+
+
 class Places:
     """Arrays x, y, z of one shape [z, y, x] in mm, and how far each layer of them reaches."""
 
@@ -89,7 +97,8 @@ class Places:
         self.x, self.y, self.z = (np.ascontiguousarray(p, dtype=np.float32) for p in (x, y, z))
         others = ((0, 1), (0, 2), (1, 2))
         self.reach = [
-            (place.min(axis=axes), place.max(axis=axes)) for place, axes in zip((self.x, self.y, self.z), others, strict=True)
+            (place.min(axis=axes), place.max(axis=axes))
+            for place, axes in zip((self.x, self.y, self.z), others, strict=True)
         ]
 
     def meets(self, low, high):
@@ -109,10 +118,9 @@ class Places:
         return tuple(slices[::-1])
 
 
-def union_of_tubes(places, chains, reach_mm=28.0):
-    """Return the distance in mm to the nearest of some tubes through knots (x, y, z, radius); 99 far from all."""
+def union_of_tubes(places, pieces, reach_mm=28.0):
+    """Return the distance in mm to the nearest of some straight tubes; 99 far from all."""
     nearest = np.full(places.x.shape, 99.0, np.float32)
-    pieces = np.array([[*start, *end] for knots in chains for start, end in pairwise(knots)])
     start, end = pieces[:, :3], pieces[:, 4:7]
     margin = np.maximum(pieces[:, 3:4], pieces[:, 7:]) + reach_mm
     low, high = np.minimum(start, end) - margin, np.maximum(start, end) + margin
@@ -155,9 +163,9 @@ def surfaces(x, y, z, build):
     muscle = cross_section(x, y, z, _MUSCLE, 2.3)
     found = {"cavity": _cavity(x, y, z), "muscle": muscle, **_outside(x, y, z, muscle, build)}
     found |= _diaphragm(x, y, z, build)
-    found["blood"] = union_of_tubes(places, _BLOOD.values())
+    found["blood"] = union_of_tubes(places, _BLOOD_PIECES)
     found["heart"] = _heart(x, y, z, build)
-    found["airway"] = union_of_tubes(places, _AIRWAYS.values())
+    found["airway"] = union_of_tubes(places, _AIRWAY_PIECES)
     found["esophagus"] = ellipsoid(x, y - spine_y(z) + 27, 0 * z, (5, 0, 0), (8, 5.5, 1e3))
     found["lung"] = np.maximum.reduce([found["cavity"], -_mediastinum(x, y, z, found), -found["abdomen"], -z - 205])
     found["fissure"] = _fissures(x, y, z)
@@ -209,11 +217,13 @@ def _mediastinum(x, y, z, found):
     envelope = smooth_minimum(found["heart"] - 3.5, found["blood"] - 2.5, 20.0)
     envelope = smooth_minimum(envelope, found["airway"] - 2.5, 10.0)
     envelope = smooth_minimum(envelope, found["esophagus"] - 1.5, 8.0)
+    middle = ellipsoid(x, y, z, (1, 0, 12), (35, 36, 70))  # fat and nodes around the trachea
+    envelope = smooth_minimum(envelope, middle, 10.0)
     width = 4 + 12 * np.clip((z - 15) / 60, 0, 1) + 8 * np.clip((-z - 60) / 60, 0, 1)
     front = ellipsoid(x - 4, y, 0 * z, (0, -70, 0), (width, 58, 1e3))
     spine = ellipsoid(x, y - spine_y(z), 0 * z, (0, 12, 0), (21.5, 30, 1e3))
     envelope = smooth_minimum(smooth_minimum(envelope, front, 14.0), spine, 7.0)
-    return np.minimum(envelope, abs(x - 4) - 3.0)  # where nothing else lies between them, the pleurae of both lungs meet
+    return np.minimum(envelope, abs(x - 4 - 4 * np.sin((y + z) / 40)) - 3.0)  # else only the pleurae of both lungs
 
 
 def _fissures(x, y, z):

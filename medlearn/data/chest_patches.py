@@ -57,8 +57,8 @@ class NodulePatches:
 def load_nodule_patches(num_patients=100, *, patches_per_patient=20, prevalence=0.35, seed=0):
     """Simulate patches of 64 x 64 pixels with and without a nodule.
 
-    Each patient has a scanner, a slice thickness (as in LIDC-IDRI) and at least one nodule. Patches without a nodule lie
-    on vessels and their branchings, pleura, scars, bronchi: the places where a simple detector fires.
+    Each patient has a scanner, a slice thickness (as in LIDC-IDRI) and at least one nodule. Patches without a nodule
+    lie on vessels and their branchings, pleura, scars, bronchi: the places where a simple detector fires.
 
     Parameters
     ----------
@@ -127,9 +127,8 @@ def _patches_of(seed, count, prevalence):
 
 def _nodule_view(nodule, rng):
     """Return a place within the nodule: any slice through its inner half, up to 4 pixels aside."""
-    aside = rng.uniform(-4, 4, 2) * SPACING_MM
-    height = rng.uniform(-0.5, 0.5) * nodule.diameter_mm / 2
-    return np.array(nodule.centre_mm) + [*aside, height], nodule.type, nodule
+    shift = np.append(rng.uniform(-4, 4, 2) * SPACING_MM, rng.uniform(-0.5, 0.5) * nodule.diameter_mm / 2)
+    return np.array(nodule.centre_mm) + shift, nodule.type, nodule
 
 
 def _mimics(patient, count, rng):
@@ -140,7 +139,7 @@ def _mimics(patient, count, rng):
         middle = _MIMIC_PLACE[kind](patient, rng)
         if middle is None or patient.look_up("cavity", middle[None])[0] > 4:
             continue
-        middle = middle + [*rng.uniform(-4, 4, 2) * SPACING_MM, 0]
+        middle = middle + np.append(rng.uniform(-4, 4, 2) * SPACING_MM, 0)
         if all(np.linalg.norm(middle - n.centre_mm) > n.longest_mm / 2 + 10 for n in patient.nodules):
             places.append((middle, kind, None))
     return places

@@ -3,8 +3,19 @@
 import numpy as np
 
 from medlearn.data.chest_nodules import (
-    CALCIFICATION, CALCIFIED_HU, GROUND_GLASS_HU, MARGIN, SOLID_HU, SPICULATION, SUBTLETY, TEXTURE, Nodule,
-    draw_spicules, elongation, lidc_table, nodule_type,
+    CALCIFICATION,
+    CALCIFIED_HU,
+    GROUND_GLASS_HU,
+    MARGIN,
+    SOLID_HU,
+    SPICULATION,
+    SUBTLETY,
+    TEXTURE,
+    Nodule,
+    draw_spicules,
+    elongation,
+    lidc_table,
+    nodule_type,
 )  # fmt: skip
 from medlearn.data.nodule_risk import brock_probability
 
@@ -114,7 +125,7 @@ def _make(patient, table, row, diameter_mm, centre, attachment, count, rng):
 
 
 def _shape_of(table, row, rng):
-    """Return the shape of this nodule, or of one of like size where the slices are too few to say; at times mirrored."""
+    """Return the shape of this nodule, or of one of like size where its slices are too few; at times mirrored."""
     shape = table["shape"][row]
     if np.isnan(shape).any():
         known = np.flatnonzero(np.isfinite(table["shape"][:, 0]) & (table["diameter_mm"] < 9))
@@ -138,6 +149,6 @@ def _value_hu(kind, calcified, rng):
 
 def _is_upper(patient, centre):
     """The lobe above the oblique fissure; on the right, what lies low in front is the middle lobe."""
-    x, y, z = patient.to_reference(*(np.array([c], np.float32) for c in centre))
+    x, _, z = patient.to_reference(*(np.array([c], np.float32) for c in centre))
     above = patient.look_up("fissure", centre[None])[0] > 0
     return bool(above and not (x[0] < 0 and z[0] < -38))

@@ -10,7 +10,7 @@ from medlearn.data.tubes import Tubes, tube_shares
 from medlearn.data.voxels import Lattice, across, paint, smooth_noise
 
 TISSUE_HU = {
-    "air": -1000.0, "fat": -105.0, "muscle": 55.0, "skin": 10.0, "blood": 42.0, "myocardium": 45.0, "liver": 58.0,
+    "air": -1000.0, "fat": -102.0, "muscle": 55.0, "skin": 10.0, "blood": 42.0, "myocardium": 45.0, "liver": 58.0,
     "spleen": 48.0, "airway lumen": -990.0, "wall": 20.0, "gland": 20.0,
 }  # fmt: skip
 
@@ -77,7 +77,7 @@ def _paint_wall(image, lattice, places, found, patient, fine):
     inner, share = lattice.share(found["skin"], -2.2)
     if inner is None:
         return
-    paint(image, inner, share, (TISSUE_HU["fat"] + strands + 6 * fine)[inner.fine])
+    paint(image, inner, share, (TISSUE_HU["fat"] + strands + 9 * fine)[inner.fine])
     if patient.female:
         size = patient.build.breast_mm
         gland = np.hypot(np.hypot((abs(x) - 88) / 1.2, y + 100), (z + 58) / 1.1) - 0.55 * size
@@ -90,12 +90,12 @@ def _paint_wall(image, lattice, places, found, patient, fine):
         return
     planes = np.sin(where.voxels(found["cavity"]) / 2.6 + 1.6 * broad[where.fine])  # fat between layers of muscle
     bellies = np.clip(1.6 * planes - 1.25 + 0.5 * broad[where.fine], 0, 0.9)
-    value = TISSUE_HU["muscle"] + 4 * fine[where.fine] + bellies * (TISSUE_HU["fat"] - TISSUE_HU["muscle"])
+    value = TISSUE_HU["muscle"] + (7 * fine + 6 * broad)[where.fine] + bellies * (TISSUE_HU["fat"] - TISSUE_HU["muscle"])
     paint(image, where, share, value)
     armpit = np.hypot(np.hypot((abs(x) - 150) / 0.9, (y + 22) / 1.1), np.minimum(z - 0, 0) / 1.6) - 27
     where, share = lattice.share(armpit)
     if where is not None:
-        paint(image, where, share, (TISSUE_HU["fat"] + strands + 6 * fine)[where.fine])
+        paint(image, where, share, (TISSUE_HU["fat"] + strands + 9 * fine)[where.fine])
 
 
 def _paint_inside(image, lattice, places, found, patient, fine, blood_hu):
@@ -105,7 +105,6 @@ def _paint_inside(image, lattice, places, found, patient, fine, blood_hu):
     if region is None:
         return lung
     paint(image, region, share, TISSUE_HU["fat"])
-    region, cavity = lattice.share(found["cavity"])
     for name, value in (("abdomen", TISSUE_HU["spleen"]), ("liver", TISSUE_HU["liver"])):
         where, share = lattice.share(np.maximum(found[name], found["cavity"] - 1))
         paint(image, where, share, value)
@@ -128,7 +127,7 @@ def _lung_hu(lattice, places, patient, where, fine):
     value += 15 * mottled + 20 * fine[where.fine]
     if patient.emphysema:
         holes = smooth_noise(lattice.grid, 4.5, [patient.seed, 4])[where.fine] + 0.6 * mottled
-        value -= np.clip((holes - 0.9) / 0.4, 0, 1) * (value + 975)
+        value -= np.clip((holes - 1.3) / 0.6, 0, 1) * (value + 960)
     return value
 
 
@@ -145,8 +144,8 @@ def _paint_vessels(image, patient, grid, blood_hu):
     """Bronchi beside the arteries, vessels, scars and spicules."""
     bronchi = patient.bronchi.touching(*grid.bounds_mm(3.0))
     if len(bronchi):
-        wall = [0.4 + 0.18 * radius for radius in (bronchi.start_radius_mm, bronchi.end_radius_mm)]
-        outer = Tubes(bronchi.start_mm, bronchi.end_mm, bronchi.start_radius_mm + wall[0], bronchi.end_radius_mm + wall[1])
+        radii = (0.4 + 1.18 * radius for radius in (bronchi.start_radius_mm, bronchi.end_radius_mm))
+        outer = Tubes(bronchi.start_mm, bronchi.end_mm, *radii)
         image += tube_shares(outer, grid) * (np.maximum(TISSUE_HU["wall"], image) - image)
         image += tube_shares(bronchi, grid) * (TISSUE_HU["airway lumen"] - image)
     for tubes, value in ((patient.vessels[0], blood_hu), (patient.strands, 20.0)):

@@ -69,7 +69,7 @@ def back_project(sinogram, spacing_mm, angles_rad, kernel, *, size=None, pixel_m
     """
     sinogram = np.asarray(sinogram, dtype=float)
     if sinogram.ndim != 2 or len(sinogram) != len(angles_rad):
-        raise ValueError(f"expected one row of the sinogram for each of {len(angles_rad)} angles, got {sinogram.shape}.")
+        raise ValueError(f"expected a sinogram with a row for each of {len(angles_rad)} angles, got {sinogram.shape}.")
     size = sinogram.shape[1] if size is None else size
     filtered = _filter(sinogram, spacing_mm, kernel)  # (angle, 4 * detector)
     places = (np.arange(filtered.shape[1]) / _FINER) - (sinogram.shape[1] - 1) / 2

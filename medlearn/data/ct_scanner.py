@@ -30,13 +30,13 @@ class Scanner:
         if self.kernel not in KERNELS:
             raise ValueError(f"kernel must be one of {', '.join(KERNELS)}, got {self.kernel!r}.")
         if not 0.01 <= self.dose_mgy <= 1000:
-            raise ValueError(f"dose_mgy must be 0.01 to 1000, got {self.dose_mgy}. A screening CT has about 1 to 3 mGy.")
+            raise ValueError(f"dose_mgy must be 0.01 to 1000, got {self.dose_mgy}. A screening CT has 1 to 3 mGy.")
 
     @classmethod
     def draw(cls, rng):
-        """Draw a scanner as a hospital might have it: half of the scans with a standard kernel, 1.5 to 10 mGy."""
+        """Draw a scanner as a hospital might have it: half of the scans with a standard kernel, 1 to 8 mGy."""
         kernel = str(rng.choice(KERNELS, p=[0.3, 0.5, 0.2]))
-        return cls(kernel, float(np.exp(rng.uniform(np.log(1.5), np.log(10.0)))))
+        return cls(kernel, float(np.exp(rng.uniform(np.log(1.0), np.log(8.0)))))
 
     def noise_hu(self, thickness_mm):
         """Return the standard deviation in the middle of an average chest, on pixels much finer than the blur.

@@ -41,7 +41,8 @@ def grow_trees(roots_mm, seeds_mm, tree_of_seed, *, end_radius_mm, rng, reach=0.
     Examples
     --------
     >>> rng = np.random.default_rng(0)
-    >>> tubes, _ = grow_trees(np.zeros((1, 3)), rng.normal(size=(8, 3)) + 5, np.zeros(8, int), end_radius_mm=0.5, rng=rng)
+    >>> seeds = rng.normal(size=(8, 3)) + 5
+    >>> tubes, _ = grow_trees(np.zeros((1, 3)), seeds, np.zeros(8, int), end_radius_mm=0.5, rng=rng)
     >>> len(tubes), float(tubes.start_radius_mm[0])  # 8 ends, 7 branchings; 0.5 times the cube root of 8
     (15, 1.0)
     """

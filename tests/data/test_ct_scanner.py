@@ -167,5 +167,5 @@ def test_scanner_refuses():
         Scanner("B30f")
     with pytest.raises(ValueError, match=r"dose_mgy must be 0.01 to 1000, got 0. A screening CT"):
         Scanner("soft", 0)
-    with pytest.raises(ValueError, match="dose_mgy must be 0.01 to 1000, got nan"):
+    with pytest.raises(ValueError, match=r"dose_mgy must be 0.01 to 1000, got nan"):
         Scanner("soft", float("nan"))

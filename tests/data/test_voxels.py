@@ -21,8 +21,9 @@ def one_tube(start, end, start_radius, end_radius=None):
 
 
 def ball(centre=(0.0, 0.0, 0.0), diameter=10.0, shape=None, margin_mm=0.0):
-    return Nodule(centre, diameter, diameter, "solid", False, 1.0, "free", "left", True, 0.1, False, 5.0, margin_mm, 30.0,
-                  0.0, np.zeros(36) if shape is None else shape, None)  # fmt: skip
+    shape = np.zeros(36) if shape is None else shape
+    return Nodule(centre, diameter, diameter, "solid", False, 1.0, "free", "left", True, 0.1, False, 5.0, margin_mm,
+                  30.0, 0.0, shape, None)  # fmt: skip
 
 
 @pytest.mark.parametrize("thickness", [1.0, 2.5, 5.0])
@@ -36,8 +37,8 @@ def test_share_of_a_slanted_plane_is_the_volume_below_it(thickness):
     found[region.fine] = share
     steps = (np.arange(20) + 0.5) / 20 - 0.5
     x, y, z = (grid.axis_mm(k)[:, None] + steps * grid.extent_mm[k] for k in range(3))
-    inside = x[None, None, :, None, None, :] + 2 * y[None, :, None, None, :, None] + 2 * z[:, None, None, :, None, None] < 3
-    expected = inside.mean(axis=(3, 4, 5))
+    height = x[None, None, :, None, None, :] + 2 * y[None, :, None, None, :, None] + 2 * z[:, None, None, :, None, None]
+    expected = (height < 3).mean(axis=(3, 4, 5))
     assert np.abs(found - expected).max() < 0.08 and np.abs(found - expected).mean() < 0.01
 
 
@@ -166,7 +167,7 @@ def test_trees_end_once_at_every_seed(trees):
 
 
 def test_trees_follow_murrays_law(trees):
-    *_, roots, tubes, _ = trees
+    tubes = trees[3]
     children = {}
     for k, start in enumerate(tubes.start_mm.round(6)):
         children.setdefault(tuple(start), []).append(k)
