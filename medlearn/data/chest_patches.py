@@ -14,7 +14,7 @@ from medlearn.data.ct_scanner import acquire
 SIZE, SPACING_MM = 64, 0.7
 _RIM = 6  # pixels around a patch for the blur, cut off again
 _VIEWS = 6  # of one nodule, at most
-_MIMICS = {"vessel": 0.42, "branching": 0.2, "pleura": 0.18, "scar": 0.06, "bronchus": 0.08, "lung": 0.06}
+_MIMICS = {"vessel": 0.40, "branching": 0.18, "pleura": 0.25, "scar": 0.06, "bronchus": 0.07, "lung": 0.04}
 
 
 @dataclass(frozen=True)

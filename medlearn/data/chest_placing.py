@@ -6,6 +6,7 @@ from medlearn.data.chest_nodules import (
     CALCIFICATION,
     CALCIFIED_HU,
     GROUND_GLASS_HU,
+    LOBULATION,
     MARGIN,
     SOLID_HU,
     SPICULATION,
@@ -16,7 +17,7 @@ from medlearn.data.chest_nodules import (
     elongation,
     lidc_table,
     nodule_type,
-)  # fmt: skip
+)
 from medlearn.data.nodule_risk import brock_probability
 
 ATTACHMENTS = ("free", "pleura", "vessel", "fissure")
@@ -131,9 +132,11 @@ def _shape_of(table, row, rng):
         known = np.flatnonzero(np.isfinite(table["shape"][:, 0]) & (table["diameter_mm"] < 9))
         near = known[np.argsort(abs(table["diameter_mm"][known] - table["diameter_mm"][row]))[:60]]
         shape = table["shape"][rng.choice(near)]
+    degree = np.floor(np.sqrt(np.arange(len(shape)))).astype(int)
+    rough = 0.012 + 0.012 * (table["ratings"][row, LOBULATION] - 1) + 0.008 * (table["ratings"][row, SPICULATION] - 1)
+    shape = shape + (degree >= 3) * rng.normal(0, rough, len(shape))  # the fit is smoother than the outlines
     mirror = np.ones(len(shape))
     if rng.random() < 0.5:  # in a mirror across the x axis, the harmonics with sin(order * azimuth) change sign
-        degree = np.floor(np.sqrt(np.arange(len(shape)))).astype(int)
         mirror[np.arange(len(shape)) - degree * (degree + 1) < 0] = -1
     shape = np.ascontiguousarray(shape * mirror)
     while elongation(shape) > _LONGEST:  # outlines that leave the middle outside have no radius: make them rounder

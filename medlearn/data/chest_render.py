@@ -104,7 +104,9 @@ def _paint_inside(image, lattice, places, found, patient, fine, blood_hu):
     lung = np.zeros(image.shape, np.float32)
     if region is None:
         return lung
-    paint(image, region, share, TISSUE_HU["fat"])
+    nodes = np.clip(1.6 * smooth_noise(lattice.grid, 9.0, [patient.seed, 5]) - 0.5, 0, 1)  # lymph nodes, thymus
+    fat = TISSUE_HU["fat"] + 9 * fine + 125 * nodes
+    paint(image, region, share, fat[region.fine])
     for name, value in (("abdomen", TISSUE_HU["spleen"]), ("liver", TISSUE_HU["liver"])):
         where, share = lattice.share(np.maximum(found[name], found["cavity"] - 1))
         paint(image, where, share, value)
