@@ -118,7 +118,7 @@ class Places:
         return tuple(slices[::-1])
 
 
-def union_of_tubes(places, pieces, reach_mm=28.0):
+def union_of_tubes(places, pieces, reach_mm=22.0):
     """Return the distance in mm to the nearest of some straight tubes; 99 far from all."""
     nearest = np.full(places.x.shape, 99.0, np.float32)
     start, end = pieces[:, :3], pieces[:, 4:7]

@@ -66,36 +66,30 @@ def _paint_couch(image, patient, grid):
 
 
 def _paint_wall(image, lattice, places, found, patient, fine):
-    """Skin, fat with its strands, muscle with fat between its bellies, and the gland in the breasts."""
+    """Skin, fat with its strands, the gland in the breasts, muscle in layers, the armpits."""
     x, y, z = places
-    region, share = lattice.share(found["skin"])
-    if region is None:
-        return
-    paint(image, region, share, TISSUE_HU["skin"])
+    paint(image, *lattice.share(found["skin"]), TISSUE_HU["skin"])
     broad = smooth_noise(lattice.grid, 11.0, [patient.seed, 2])
-    strands = np.clip(1.2 - 9 * abs(broad), 0, 1) * 30
-    inner, share = lattice.share(found["skin"], -2.2)
-    if inner is None:
-        return
-    paint(image, inner, share, (TISSUE_HU["fat"] + strands + 9 * fine)[inner.fine])
+    fat = TISSUE_HU["fat"] + np.clip(1.2 - 9 * abs(broad), 0, 1) * 30 + 9 * fine
+    _paint_varied(image, lattice, found["skin"] + 2.2, fat)
     if patient.female:
-        size = patient.build.breast_mm
-        gland = np.hypot(np.hypot((abs(x) - 88) / 1.2, y + 100), (z + 58) / 1.1) - 0.55 * size
-        where, share = lattice.share(gland)
-        if where is not None:
-            share = share * np.clip(0.5 + 1.1 * broad[where.fine], 0, 1)
-            paint(image, where, share, TISSUE_HU["gland"])
-    where, share = lattice.share(found["muscle"])
-    if where is None:
-        return
-    planes = np.sin(where.voxels(found["cavity"]) / 2.6 + 1.6 * broad[where.fine])  # fat between layers of muscle
-    bellies = np.clip(1.6 * planes - 1.25 + 0.5 * broad[where.fine], 0, 0.9)
-    value = TISSUE_HU["muscle"] + (7 * fine + 6 * broad)[where.fine] + bellies * (TISSUE_HU["fat"] - TISSUE_HU["muscle"])
-    paint(image, where, share, value)
-    armpit = np.hypot(np.hypot((abs(x) - 150) / 0.9, (y + 22) / 1.1), np.minimum(z - 0, 0) / 1.6) - 27
-    where, share = lattice.share(armpit)
-    if where is not None:
-        paint(image, where, share, (TISSUE_HU["fat"] + strands + 9 * fine)[where.fine])
+        gland = np.hypot(np.hypot((abs(x) - 88) / 1.2, y + 100), (z + 58) / 1.1) - 0.55 * patient.build.breast_mm
+        _paint_varied(image, lattice, gland, fat + np.clip(0.5 + 1.1 * broad, 0, 1) * (TISSUE_HU["gland"] - fat))
+    region, share = lattice.share(found["muscle"])
+    if region is not None:
+        planes = np.sin(region.voxels(found["cavity"]) / 2.6 + 1.6 * broad[region.fine])  # fat between the layers
+        thin = np.clip(1.6 * planes - 1.25 + 0.5 * broad[region.fine], 0, 0.9)
+        flesh = TISSUE_HU["muscle"] + (7 * fine + 6 * broad)[region.fine]
+        paint(image, region, share, flesh + thin * (TISSUE_HU["fat"] - flesh))
+    armpit = np.hypot(np.hypot((abs(x) - 150) / 0.9, (y + 22) / 1.1), np.minimum(z, 0) / 1.6) - 27
+    _paint_varied(image, lattice, np.maximum(armpit, found["skin"] + 2.2), fat)
+
+
+def _paint_varied(image, lattice, surface, value_hu):
+    """Paint the inside of a surface with values that are given for every voxel of the grid."""
+    region, share = lattice.share(surface)
+    if region is not None:
+        paint(image, region, share, value_hu[region.fine])
 
 
 def _paint_inside(image, lattice, places, found, patient, fine, blood_hu):
@@ -145,14 +139,19 @@ def _paint_fissure(image, lattice, found, where, share):
 def _paint_vessels(image, patient, grid, blood_hu):
     """Bronchi beside the arteries, vessels, scars and spicules."""
     bronchi = patient.bronchi.touching(*grid.bounds_mm(3.0))
+    radii = (0.4 + 1.18 * radius for radius in (bronchi.start_radius_mm, bronchi.end_radius_mm))
+    _paint_tubes(image, Tubes(bronchi.start_mm, bronchi.end_mm, *radii), grid, TISSUE_HU["wall"])
     if len(bronchi):
-        radii = (0.4 + 1.18 * radius for radius in (bronchi.start_radius_mm, bronchi.end_radius_mm))
-        outer = Tubes(bronchi.start_mm, bronchi.end_mm, *radii)
-        image += tube_shares(outer, grid) * (np.maximum(TISSUE_HU["wall"], image) - image)
         image += tube_shares(bronchi, grid) * (TISSUE_HU["airway lumen"] - image)
-    for tubes, value in ((patient.vessels[0], blood_hu), (patient.strands, 20.0)):
-        share = tube_shares(tubes, grid)
-        image += share * (np.maximum(value, image) - image)
+    _paint_tubes(image, patient.vessels[0], grid, blood_hu)
+    _paint_tubes(image, patient.strands, grid, 20.0)
+
+
+def _paint_tubes(image, tubes, grid, value_hu):
+    """Paint tubes where that makes the image brighter: what is denser shows through."""
+    near = tubes.touching(*grid.bounds_mm(1.0))
+    if len(near):
+        image += tube_shares(near, grid) * (np.maximum(value_hu, image) - image)
 
 
 def _paint_nodules(image, lung, patient, grid, fine):

@@ -7,6 +7,8 @@ import numpy as np
 
 from medlearn.data.voxels import across
 
+_THICK = 2.4  # pixels of radius
+
 
 @dataclass(frozen=True)
 class Tubes:
@@ -61,7 +63,7 @@ def tube_shares(tubes, grid):
     ndarray of float32, [z, y, x], 0 to 1
     """
     tubes = tubes.touching(*grid.bounds_mm(grid.spacing_mm[0]))
-    thick = np.maximum(tubes.start_radius_mm, tubes.end_radius_mm) > 1.7 * grid.spacing_mm[0]
+    thick = np.maximum(tubes.start_radius_mm, tubes.end_radius_mm) > _THICK * grid.spacing_mm[0]
     shares = _deposit(*_drops(tubes[~thick], grid), grid)
     for start, end, *radii in zip(*(getattr(tubes[thick], n) for n in Tubes.__dataclass_fields__), strict=True):
         _draw_thick(shares, start, end, radii, grid)
@@ -86,8 +88,8 @@ def _drops(tubes, grid):
     volume = np.pi * radius**2 * (length / np.maximum(counts, 1))[owner] / grid.extent_mm.prod()
     middle = (tubes.start_mm[owner] + place[:, None] * along[owner] - grid.origin_mm) / grid.spacing_mm
     aside = [side / grid.spacing_mm for side in _right_angles(along / np.maximum(length, 1e-9)[:, None])]
-    pieces, edges = [], np.array([0, 0.4, 0.8, np.inf]) * grid.spacing_mm[0]
-    for count, low, high in zip((1, 4, 19), edges, edges[1:], strict=False):
+    pieces, edges = [], np.array([0, 0.4, 0.8, 1.5, np.inf]) * grid.spacing_mm[0]
+    for count, low, high in zip((1, 4, 19, 48), edges, edges[1:], strict=False):
         chosen = np.flatnonzero((radius > low) & (radius <= high))
         u, v = (side[owner[chosen], None] * radius[chosen, None, None] for side in aside)  # (drop, 1, 3)
         a, b = _disc(count).T[..., None]
