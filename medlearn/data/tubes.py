@@ -85,6 +85,10 @@ def _drops(tubes, grid):
     place = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
     place = (place + 0.5) / counts[owner]
     radius = tubes.start_radius_mm[owner] * (1 - place) + tubes.end_radius_mm[owner] * place
+    height = tubes.start_mm[owner, 2] + place * along[owner, 2]
+    low, high = grid.bounds_mm()
+    seen = (height > low[2] - radius) & (height < high[2] + radius)  # a long tube is mostly outside a thin slice
+    owner, place, radius = owner[seen], place[seen], radius[seen]
     volume = np.pi * radius**2 * (length / np.maximum(counts, 1))[owner] / grid.extent_mm.prod()
     middle = (tubes.start_mm[owner] + place[:, None] * along[owner] - grid.origin_mm) / grid.spacing_mm
     aside = [side / grid.spacing_mm for side in _right_angles(along / np.maximum(length, 1e-9)[:, None])]
