@@ -11,8 +11,8 @@ from medlearn.data.chest_placing import place_nodules
 from medlearn.data.tubes import Tubes
 from medlearn.data.vessel_tree import grow_trees
 
-_SEEDS_PER_ML, _END_RADIUS_MM = 1.4, 0.42
-_COARSE_MM = 7.0
+_SEEDS_PER_ML, _END_RADIUS_MM = 1.1, 0.45
+_COARSE_MM = 8.0
 _LOW_MM, _HIGH_MM = (-180.0, -130.0, -250.0), (180.0, 130.0, 130.0)
 
 
@@ -81,7 +81,7 @@ class Patient:
 
     @cached_property
     def coarse(self):
-        """The surfaces over the whole chest, every 7 mm: to place things, not to draw them."""
+        """The surfaces over the whole chest, every 8 mm: to place things, not to draw them."""
         axes = [np.arange(a, b + 1, _COARSE_MM, dtype=np.float32) for a, b in zip(_LOW_MM, _HIGH_MM, strict=True)]
         z, y, x = np.meshgrid(axes[2], axes[1], axes[0], indexing="ij")
         return surfaces(*self.to_reference(x, y, z), self.build)

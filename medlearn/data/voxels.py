@@ -55,7 +55,8 @@ class Lattice:
         low, high = grid.bounds_mm(LATTICE_MM)
         first, last = np.floor(low / LATTICE_MM).astype(int), np.ceil(high / LATTICE_MM).astype(int)
         self.axes_mm = [LATTICE_MM * np.arange(a, b + 1, dtype=np.float32) for a, b in zip(first, last, strict=True)]
-        self.weights = [_linear(axis, grid.axis_mm(k)) for k, axis in enumerate(self.axes_mm)]
+        self.voxels_mm = [grid.axis_mm(k) for k in range(3)]
+        self.weights = [_linear(a, b) for a, b in zip(self.axes_mm, self.voxels_mm, strict=True)]
 
     @property
     def points_mm(self):
@@ -65,14 +66,15 @@ class Lattice:
 
     def region(self, inside):
         """Return the region of the grid around the true points of the lattice, or None if there is nothing."""
+        flat = inside.any(axis=0)
         coarse, fine = [], []
-        for axis in range(3):
-            hits = np.flatnonzero(inside.any(axis=tuple({0, 1, 2} - {axis})))
+        for axis, any_there in enumerate((inside.any(axis=(1, 2)), flat.any(axis=1), flat.any(axis=0))):
+            hits = any_there.nonzero()[0]
             if not len(hits):
                 return None
-            low, high = max(hits[0] - 1, 0), min(hits[-1] + 1, inside.shape[axis] - 1)
-            ends_mm = self.axes_mm[2 - axis][[low, high]] + [-1e-4, 1e-4]
-            first, last = np.searchsorted(self.grid.axis_mm(2 - axis), ends_mm)
+            low, high = max(hits[0] - 1, 0), min(hits[-1] + 1, len(any_there) - 1)
+            places = self.axes_mm[2 - axis]
+            first, last = self.voxels_mm[2 - axis].searchsorted((places[low] - 1e-4, places[high] + 1e-4))
             if first >= last:
                 return None
             coarse.append(slice(low, high + 1))
