@@ -54,7 +54,7 @@ class Patient:
         self.wave = (2 * np.pi / rng.uniform(190, 420, (6, 1)) * directions).astype(np.float32)
         self.phase = rng.uniform(0, 2 * np.pi, 6).astype(np.float32)
         self.sway_mm = rng.normal(0, 2.2, (6, 3)).astype(np.float32)
-        self.lung_hu = rng.normal(-868, 14) - 22 * self.emphysema
+        self.lung_hu = rng.normal(-855, 13) - 22 * self.emphysema
         self.gradient_hu_mm = rng.normal(0.32, 0.08)
         self.num_nodules = num_nodules
 

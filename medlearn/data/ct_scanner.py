@@ -92,6 +92,10 @@ def noise_spectrum(frequency_mm, kernel):
 
     The filter is a ramp times the transfer function; white noise in the projections becomes power f² H² of the filter
     over f lines through each frequency: f H(f)².
+
+    References
+    ----------
+    Kijewski MF, Judy PF, Phys Med Biol 32:565, 1987, doi:10.1088/0031-9155/32/5/003.
     """
     return np.abs(frequency_mm) * transfer(frequency_mm, kernel) ** 2
 

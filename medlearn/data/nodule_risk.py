@@ -44,7 +44,7 @@ def brock_probability(
     >>> round(brock_probability(4, age=62, female=True), 4)
     0.0026
     >>> round(brock_probability(20, age=62, female=True, spiculated=True, upper_lobe=True), 2)
-    0.49
+    0.55
 
     References
     ----------
