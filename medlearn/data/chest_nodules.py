@@ -59,7 +59,8 @@ class Nodule:
         tuple of slices, ndarray
             None and None if the nodule is outside the grid.
         """
-        reach = self.longest_mm * scale * 0.75 + self.margin_mm + grid.extent_mm
+        table = _radius_table(self.shape.tobytes())
+        reach = table.max() * scale * self.diameter_mm / 2 + self.margin_mm + grid.extent_mm
         low = np.ceil((self.centre_mm - reach - grid.origin_mm) / grid.spacing_mm).astype(int)
         high = np.floor((self.centre_mm + reach - grid.origin_mm) / grid.spacing_mm).astype(int) + 1
         low, high = np.clip(low, 0, grid.size), np.clip(high, 0, grid.size)
