@@ -119,8 +119,9 @@ def simulate_patient(
     369:910, 2013, doi:10.1056/NEJMoa1214726. Vessel trees: Tawhai MH et al., Ann Biomed Eng 28:793, 2000,
     doi:10.1114/1.1289457; Murray CD, PNAS 12:207, 1926, doi:10.1073/pnas.12.3.207. HU of water, fat, muscle: Schneider
     U et al., Phys Med Biol 41:111, 1996, doi:10.1088/0031-9155/41/1/009; of ground glass:
-    doi:10.1186/s12885-020-6556-6. Denser lung at the back: Webb WR et al., Radiology 186:117, 1993, doi:10.1148/radiology.186.1.8416550. Noise:
-    Kijewski MF, Judy PF, Phys Med Biol 32:565, 1987, doi:10.1088/0031-9155/32/5/003.
+    doi:10.1186/s12885-020-6556-6. Denser lung at the back: Webb WR et al., Radiology 186:117, 1993,
+    doi:10.1148/radiology.186.1.8416550. Noise: Kijewski MF, Judy PF, Phys Med Biol 32:565, 1987,
+    doi:10.1088/0031-9155/32/5/003.
     """
     thickness_mm = slice_spacing_mm if slice_thickness_mm is None else slice_thickness_mm
     _check_options(seed, num_pixels, spacing_mm, num_slices, slice_spacing_mm, thickness_mm, middle_mm, num_nodules)
