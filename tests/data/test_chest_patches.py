@@ -6,6 +6,7 @@ from scipy import ndimage
 from sklearn.metrics import roc_auc_score
 
 from medlearn import data
+from medlearn.data.chest_patches import _mimics
 from medlearn.data.chest_patient import Patient
 
 
@@ -58,6 +59,16 @@ def test_a_nodule_is_in_the_middle_and_none_where_there_is_none(patches):
     assert np.mean(middle[solid] > -300) > 0.98
     empty = patches.kinds == "lung"
     assert np.median(patches.images_hu[empty]) < -780
+
+
+def test_mimics_keep_away_from_the_nodules_and_are_of_every_kind():
+    patient = Patient(3, num_nodules=12)
+    places = _mimics(patient, 120, np.random.default_rng(0))
+    assert {kind for _, kind, _ in places} == {"vessel", "branching", "pleura", "scar", "bronchus", "lung"}
+    for middle, _, _ in places:
+        gaps = [np.linalg.norm(middle - n.centre_mm) - n.longest_mm / 2 for n in patient.nodules]
+        assert min(gaps) > 10  # mm
+        assert patient.look_up("cavity", middle[None])[0] < 10
 
 
 def test_same_seed_same_patches_and_another_seed_others():

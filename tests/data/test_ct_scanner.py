@@ -130,6 +130,8 @@ def test_overlapping_slices_share_noise():
     # Slices of 3 mm every 1 mm: neighbours share 2 of 3 mm, those 3 mm apart nothing.
     noise = make_noise((40, 64, 64), (0.8, 0.8, 1.0), Scanner(), thickness_mm=3.0, rng=np.random.default_rng(2))
     near, far = (np.corrcoef(noise[:-k].ravel(), noise[k:].ravel())[0, 1] for k in (1, 3))
+    alone = make_noise((40, 64, 64), (0.8, 0.8, 3.0), Scanner(), thickness_mm=3.0, rng=np.random.default_rng(2))
+    assert noise.std() == pytest.approx(alone.std(), rel=0.05)
     assert near == pytest.approx(2 / 3, abs=0.03) and far == pytest.approx(0, abs=0.03)
 
 
