@@ -150,12 +150,12 @@ def _on_vessel(patient, rng):
     vessels = patient.vessels[0]
     along = vessels.end_mm - vessels.start_mm
     steep = abs(along[:, 2]) / np.maximum(np.linalg.norm(along, axis=1), 1e-6)
-    return _pick(vessels, steep**2 * (vessels.radius_mm > 0.75) * np.minimum(vessels.radius_mm, 4) ** 1.5, rng)
+    return _pick(vessels, steep**2 * (vessels.radius_mm > 0.75) * np.minimum(vessels.radius_mm, 4) ** 2, rng)
 
 
 def _on_branching(patient, rng):
     vessels = patient.vessels[0]
-    chance = (vessels.end_radius_mm > 0.8) * np.minimum(vessels.radius_mm, 3) ** 1.5
+    chance = (vessels.end_radius_mm > 0.8) * np.minimum(vessels.radius_mm, 3) ** 2
     return vessels.end_mm[rng.choice(len(vessels), p=chance / chance.sum())]
 
 
