@@ -18,6 +18,10 @@ _MODULES = {
     "burned_in": ("blank_rectangles", "find_burned_in_text"),
     "cache": ("DataUnavailable", "available", "cache_folder", "is_available", "missing", "remove", "verify"),
     "catalogue": ("Card", "RemoteFile", "card", "cards", "read_catalogue"),
+    "chest_ct": ("ChestScan", "load_nodule_scans", "simulate_patient"),
+    "chest_nodules": ("Nodule",),
+    "chest_patches": ("NodulePatches", "load_nodule_patches"),
+    "ct_scanner": ("Scanner",),
     "cytology": ("FeatureTable", "load_breast_cytology"),
     "deidentify": ("deidentify", "find_identifiers"),
     "dicom": ("DicomSeriesError", "read_dicom_series"),
@@ -27,6 +31,7 @@ _MODULES = {
     "head_ct": ("simulate_head_ct",),
     "luna16": ("Crops", "load_luna16_crops"),
     "nifti": ("read_nifti", "write_nifti"),
+    "nodule_risk": ("brock_probability",),
     "scans": (
         "BrainTemplate",
         "Scan",

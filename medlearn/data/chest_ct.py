@@ -1,0 +1,244 @@
+"""Simulated patients with a chest CT: anatomy, nodules with their risk of cancer, and the physics of the scanner."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import SimpleITK as sitk
+
+from medlearn.data.catalogue import Card, card
+from medlearn.data.chest_nodules import Nodule
+from medlearn.data.chest_patient import Patient
+from medlearn.data.chest_render import TISSUE_HU, render
+from medlearn.data.ct_scanner import Scanner, acquire
+from medlearn.data.dicom_writer import write_dicom_series
+from medlearn.data.voxels import Grid
+
+_MIDDLE_MM = -35.0  # of the lungs, above the carina
+_LUNGS_MM = (-190.0, 95.0)  # lowest and highest lung of the reference patient
+
+
+@dataclass(frozen=True)
+class Person:
+    """What the risk model asks about a patient."""
+
+    age: int
+    female: bool
+    emphysema: bool
+    family_history: bool
+
+
+@dataclass(frozen=True)
+class ChestScan:
+    """A chest CT of one SIMULATED patient.
+
+    ``image`` holds int16 HU, ``lung_mask`` 1 in the lungs with their vessels and nodules, ``nodule_labels`` k in the
+    nodule ``nodules[k - 1]``. All three have one geometry, LPS with identity direction: the first row of a slice is the
+    front, and the patient's left (the side of the heart) is at high x.
+    """
+
+    image: sitk.Image
+    lung_mask: sitk.Image
+    nodule_labels: sitk.Image
+    nodules: tuple[Nodule, ...]
+    person: Person
+    scanner: Scanner
+    contrast: bool
+    patient: str
+    card: Card
+
+    @property
+    def array(self):
+        """The HU as an array in the order [z, y, x]: a copy."""
+        return sitk.GetArrayFromImage(self.image)
+
+    def nodule_mask(self, index):
+        """Return the mask of ``nodules[index]`` as an image of 0 and 1."""
+        if not 0 <= index < len(self.nodules):
+            raise ValueError(f"index must be 0 to {len(self.nodules) - 1}, got {index}: {self.patient} has "
+                             f"{len(self.nodules)} nodule(s) in this scan.")  # fmt: skip
+        return self.nodule_labels == index + 1
+
+    def write_dicom(self, folder):
+        """Write the slices as DICOM files into an empty folder, and return their paths in the order of the slices."""
+        return write_dicom_series(
+            self.image, folder, patient_name=f"Simulated^{self.patient}", patient_id=self.patient,
+            series_description=f"SIMULATED chest CT, {self.scanner.kernel} kernel",
+        )  # fmt: skip
+
+
+def simulate_patient(
+    seed=0, *, num_pixels=256, spacing_mm=1.4, num_slices=64, slice_spacing_mm=2.5, slice_thickness_mm=None,
+    middle_mm=_MIDDLE_MM, num_nodules=None, scanner=None, contrast=None,
+):  # fmt: skip
+    """Simulate a chest CT. The patient is SIMULATED; sizes and shapes of the nodules are those the LIDC readers drew.
+
+    The seed stands for the person, the anatomy, the nodules and, unless you give one, the scanner. The grid only says
+    where the scanner looks: any grid shows the same anatomy.
+
+    Parameters
+    ----------
+    seed : int
+        0 or more. One seed is one patient.
+    num_pixels : int
+        Rows and columns, 8 to 1024.
+    spacing_mm : float
+        Pixel size in the slice, 0.3 to 8.
+    num_slices : int or None
+        1 or more; None covers both lungs.
+    slice_spacing_mm : float
+        Distance between slices, 0.3 to 20.
+    slice_thickness_mm : float, optional
+        Values are averaged over it (partial volume); else the distance between slices. 0.3 to 20.
+    middle_mm : float
+        Height of the middle slice above the carina, where the trachea divides. Not used if ``num_slices`` is None.
+    num_nodules : int, optional
+        In both lungs; the scan lists those whose centre it covers. Else drawn from the scans of LIDC-IDRI: often none.
+    scanner : Scanner, optional
+        Kernel and dose; else drawn.
+    contrast : bool, optional
+        Contrast medium in the blood; else drawn, half of the scans.
+
+    Returns
+    -------
+    ChestScan
+
+    Raises
+    ------
+    ValueError
+        If an option is out of its range.
+
+    Examples
+    --------
+    >>> scan = simulate_patient(seed=3, num_pixels=64, spacing_mm=5.6, num_slices=8, slice_spacing_mm=10)
+    >>> scan.patient, scan.image.GetSize(), scan.card.synthetic
+    ('SIM-CHEST-3', (64, 64, 8), True)
+
+    References
+    ----------
+    Nodules: Armato SG et al., Med Phys 38:915, 2011, doi:10.1118/1.3528204. Risk: McWilliams A et al., N Engl J Med
+    369:910, 2013, doi:10.1056/NEJMoa1214726. Vessel trees: Tawhai MH et al., Ann Biomed Eng 28:793, 2000,
+    doi:10.1114/1.1289457; Murray CD, PNAS 12:207, 1926, doi:10.1073/pnas.12.3.207. HU of water, fat, muscle: Schneider
+    U et al., Phys Med Biol 41:111, 1996, doi:10.1088/0031-9155/41/1/009; of ground glass:
+    doi:10.1186/s12885-020-6556-6. Denser lung at the back: Webb WR et al., Radiology 186:117, 1993,
+    doi:10.1148/radiology.186.1.8416550. Noise: Kijewski MF, Judy PF, Phys Med Biol 32:565, 1987,
+    doi:10.1088/0031-9155/32/5/003.
+    """
+    thickness_mm = slice_spacing_mm if slice_thickness_mm is None else slice_thickness_mm
+    _check_options(seed, num_pixels, spacing_mm, num_slices, slice_spacing_mm, thickness_mm, middle_mm, num_nodules)
+    patient = Patient(seed, num_nodules)
+    scanner, contrast = draw_equipment(patient, scanner, contrast)
+    if num_slices is None:
+        low, high = (height * patient.scale[2] for height in _LUNGS_MM)
+        num_slices, middle_mm = int(np.ceil((high - low) / slice_spacing_mm)), (low + high) / 2
+    grid = centred_grid((0.0, 0.0, middle_mm), (num_pixels, num_pixels, num_slices), spacing_mm, slice_spacing_mm,
+                        thickness_mm)  # fmt: skip
+    found = render(patient, grid, blood_hu=blood_hu(patient, contrast))
+    image = acquire(found.image_hu, grid, scanner, patient.rng("noise"))
+    low, high = grid.bounds_mm()
+    kept = [k for k, n in enumerate(patient.nodules) if ((low <= n.centre_mm) & (n.centre_mm < high)).all()]
+    numbers = np.zeros(len(patient.nodules) + 1, np.uint16)
+    numbers[np.array(kept, int) + 1] = np.arange(1, len(kept) + 1)
+    return ChestScan(
+        image=_as_image(np.rint(np.clip(image, -1024, 3071)).astype(np.int16), grid),
+        lung_mask=_as_image((found.lung > 0.5).astype(np.uint8), grid),
+        nodule_labels=_as_image(numbers[found.nodule], grid),
+        nodules=tuple(patient.nodules[k] for k in kept),
+        person=Person(patient.age, patient.female, patient.emphysema, patient.family_history),
+        scanner=scanner, contrast=contrast, patient=patient_name(seed), card=card("simulated_chest_ct"),
+    )  # fmt: skip
+
+
+def load_nodule_scans(
+    num_patients=10, *, seed=0, num_pixels=256, spacing_mm=1.4, num_slices=None, slice_spacing_mm=2.5,
+    slice_thickness_mm=None, num_nodules=None,
+):  # fmt: skip
+    """Yield one simulated chest CT after another, so that only one is in memory.
+
+    Parameters
+    ----------
+    num_patients : int
+        1 to 10000.
+    seed : int
+        Another seed gives other patients, none of them in two seeds.
+    num_pixels, spacing_mm, num_slices, slice_spacing_mm, slice_thickness_mm, num_nodules
+        As for :func:`simulate_patient`; ``num_slices=None`` covers both lungs.
+
+    Yields
+    ------
+    ChestScan
+
+    Raises
+    ------
+    ValueError
+        If an option is out of its range.
+
+    Examples
+    --------
+    >>> scans = load_nodule_scans(2, num_pixels=32, spacing_mm=11, num_slices=4, slice_spacing_mm=20)
+    >>> [scan.patient for scan in scans]
+    ['SIM-CHEST-0', 'SIM-CHEST-1']
+    """
+    for patient_seed in patient_seeds(num_patients, seed):
+        yield simulate_patient(
+            patient_seed, num_pixels=num_pixels, spacing_mm=spacing_mm, num_slices=num_slices,
+            slice_spacing_mm=slice_spacing_mm, slice_thickness_mm=slice_thickness_mm, num_nodules=num_nodules,
+        )  # fmt: skip
+
+
+def patient_seeds(num_patients, seed):
+    """Return the seeds of the patients of a set; two sets share none."""
+    _check_whole("seed", seed, 0, 10**12)
+    _check_whole("num_patients", num_patients, 1, 10_000)
+    return range(seed * 10_000, seed * 10_000 + num_patients)
+
+
+def patient_name(seed):
+    return f"SIM-CHEST-{seed}"
+
+
+def draw_equipment(patient, scanner=None, contrast=None):
+    """Return the scanner and whether contrast medium is given, drawn where they are not chosen."""
+    rng = patient.rng("scanner")
+    drawn, injected = Scanner.draw(rng), bool(rng.random() < 0.5)
+    return scanner or drawn, injected if contrast is None else contrast
+
+
+def blood_hu(patient, contrast):
+    """Return the HU of blood: about 42, with contrast medium 110 to 230."""
+    return float(patient.rng("blood").uniform(110, 230)) if contrast else TISSUE_HU["blood"]
+
+
+def centred_grid(middle_mm, size, spacing_mm, slice_spacing_mm, thickness_mm):
+    """Return a grid around a point."""
+    spacing = (spacing_mm, spacing_mm, slice_spacing_mm)
+    origin = [m - (n - 1) / 2 * s for m, n, s in zip(middle_mm, size, spacing, strict=True)]
+    return Grid(tuple(origin), spacing, tuple(size), thickness_mm)
+
+
+def _as_image(array, grid):
+    image = sitk.GetImageFromArray(array)
+    image.SetSpacing([float(s) for s in grid.spacing_mm])
+    image.SetOrigin([float(o) for o in grid.origin_mm])
+    return image
+
+
+def _check_options(seed, num_pixels, spacing_mm, num_slices, slice_spacing_mm, thickness_mm, middle_mm, num_nodules):
+    _check_whole("seed", seed, 0, 10**17)
+    _check_whole("num_pixels", num_pixels, 8, 1024)
+    if num_slices is not None:
+        _check_whole("num_slices", num_slices, 1, 2000)
+    if num_nodules is not None:
+        _check_whole("num_nodules", num_nodules, 0, 50)
+    for name, value, low, high in (
+        ("spacing_mm", spacing_mm, 0.3, 20),
+        ("slice_spacing_mm", slice_spacing_mm, 0.3, 20),
+        ("slice_thickness_mm", thickness_mm, 0.3, 20),
+        ("middle_mm", middle_mm, -300, 200),
+    ):
+        if not low <= value <= high:
+            raise ValueError(f"{name} must be {low} to {high}, got {value}.")
+
+
+def _check_whole(name, value, low, high):
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or not low <= value <= high:
+        raise ValueError(f"{name} must be a whole number, {low} to {high}, got {value!r}.")

@@ -1,0 +1,187 @@
+"""Small square cuts from simulated chest CT: around nodules, and around what looks like one and is none."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from medlearn.data.catalogue import Card, card
+from medlearn.data.chest_ct import _check_whole, blood_hu, centred_grid, draw_equipment, patient_name, patient_seeds
+from medlearn.data.chest_nodules import lidc_table
+from medlearn.data.chest_patient import Patient
+from medlearn.data.chest_render import render
+from medlearn.data.ct_scanner import acquire
+
+SIZE, SPACING_MM = 64, 0.7
+_RIM = 6  # pixels around a patch for the blur, cut off again
+_VIEWS = 6  # of one nodule, at most
+_MIMICS = {"vessel": 0.40, "branching": 0.18, "pleura": 0.25, "scar": 0.06, "bronchus": 0.07, "lung": 0.04}
+
+
+@dataclass(frozen=True)
+class NodulePatches:
+    """Patches of SIMULATED patients, one slice each, 0.7 mm to a pixel.
+
+    Parameters
+    ----------
+    images_hu : ndarray of float32, shape (patch, 64, 64)
+    labels : ndarray of int64
+        1: a nodule is near the middle. 0: none.
+    patients : ndarray of str
+        The patient of each patch. Split by it: the patches of a patient show the same nodules and the same scanner.
+    kinds : ndarray of str
+        The type of the nodule, or what was taken instead: vessel, branching, pleura, scar, bronchus, lung.
+    diameters_mm : ndarray of float64
+        Of the nodule; NaN where there is none.
+    malignancy : ndarray of float64
+        Probability that the nodule is cancer; NaN where there is none.
+    malignant : ndarray of int64
+        The label drawn with this probability; 0 where there is no nodule.
+    spacing_mm : float
+    card : Card
+    """
+
+    images_hu: np.ndarray
+    labels: np.ndarray
+    patients: np.ndarray
+    kinds: np.ndarray
+    diameters_mm: np.ndarray
+    malignancy: np.ndarray
+    malignant: np.ndarray
+    spacing_mm: float
+    card: Card
+
+    def __len__(self):
+        return len(self.labels)
+
+
+def load_nodule_patches(num_patients=100, *, patches_per_patient=20, prevalence=0.35, seed=0):
+    """Simulate patches of 64 x 64 pixels with and without a nodule.
+
+    Each patient has a scanner, a slice thickness (as in LIDC-IDRI) and at least one nodule. Patches without a nodule
+    lie on vessels and their branchings, pleura, scars, bronchi: the places where a simple detector fires.
+
+    Parameters
+    ----------
+    num_patients : int
+        1 to 10000.
+    patches_per_patient : int
+        2 or more.
+    prevalence : float
+        Share of patches with a nodule, more than 0 and less than 1. A patient with few nodules gives fewer: a nodule
+        is seen in 6 slices at most.
+    seed : int
+        Another seed gives other patients.
+
+    Returns
+    -------
+    NodulePatches
+        In the order of the patients.
+
+    Raises
+    ------
+    ValueError
+        If an option is out of its range.
+
+    Examples
+    --------
+    >>> patches = load_nodule_patches(num_patients=2, patches_per_patient=4, prevalence=0.5)
+    >>> patches.images_hu.shape, patches.labels.tolist()
+    ((8, 64, 64), [1, 1, 0, 0, 1, 1, 0, 0])
+    """
+    seeds = patient_seeds(num_patients, seed)
+    _check_whole("patches_per_patient", patches_per_patient, 2, 10_000)
+    if not 0 < prevalence < 1:
+        raise ValueError(f"prevalence must be more than 0 and less than 1, got {prevalence}.")
+    images = np.empty((num_patients * patches_per_patient, SIZE, SIZE), np.float32)
+    rows = []
+    for patient_seed in seeds:
+        for image, row in _patches_of(patient_seed, patches_per_patient, prevalence):
+            images[len(rows)] = image
+            rows.append((patient_name(patient_seed), *row))
+    patients, kinds, diameters, malignancy, malignant = (np.array(column) for column in zip(*rows, strict=True))
+    return NodulePatches(
+        images, np.isfinite(diameters).astype(np.int64), patients, kinds, diameters, malignancy, malignant,
+        SPACING_MM, card("simulated_chest_ct"),
+    )  # fmt: skip
+
+
+def _patches_of(seed, count, prevalence):
+    """Yield the patches of one patient, nodules first: the image, and kind, diameter, risk and label."""
+    rng = np.random.default_rng([seed, 7])
+    table = lidc_table()
+    patient = Patient(seed, num_nodules=int(rng.choice(table["scan_nodules"][table["scan_nodules"] > 0])))
+    thickness_mm = float(min(rng.choice(table["scan_thickness_mm"]), 3.0))
+    scanner, contrast = draw_equipment(patient)
+    wanted = min(max(1, round(prevalence * count)), _VIEWS * len(patient.nodules), count - 1)
+    places = [_nodule_view(patient.nodules[k % len(patient.nodules)], rng) for k in range(wanted)]
+    places += _mimics(patient, count - wanted, rng)
+    for middle, kind, nodule in places:
+        grid = centred_grid(middle, (SIZE + 2 * _RIM,) * 2 + (1,), SPACING_MM, thickness_mm, thickness_mm)
+        image = render(patient, grid, blood_hu=blood_hu(patient, contrast)).image_hu
+        image = acquire(image, grid, scanner, rng)[0, _RIM:-_RIM, _RIM:-_RIM]
+        if nodule is None:
+            yield image, (kind, np.nan, np.nan, 0)
+        else:
+            yield image, (kind, nodule.diameter_mm, nodule.malignancy_probability, int(nodule.malignant))
+
+
+def _nodule_view(nodule, rng):
+    """Return a place within the nodule: any slice through its inner half, up to 4 pixels aside."""
+    shift = np.append(rng.uniform(-4, 4, 2) * SPACING_MM, rng.uniform(-0.5, 0.5) * nodule.diameter_mm / 2)
+    return np.array(nodule.centre_mm) + shift, nodule.type, nodule
+
+
+def _mimics(patient, count, rng):
+    """Return places of other structures, none of them near a nodule."""
+    places = []
+    while len(places) < count:
+        kind = str(rng.choice(list(_MIMICS), p=list(_MIMICS.values())))
+        middle = _MIMIC_PLACE[kind](patient, rng)
+        if middle is None or patient.look_up("cavity", middle[None])[0] > 4:
+            continue
+        middle = middle + np.append(rng.uniform(-4, 4, 2) * SPACING_MM, 0)
+        if all(np.linalg.norm(middle - n.centre_mm) > n.longest_mm / 2 + 10 for n in patient.nodules):
+            places.append((middle, kind, None))
+    return places
+
+
+def _on_vessel(patient, rng):
+    """A vessel of 1.5 to 8 mm, more often one that runs through the slice: a disc, like a nodule."""
+    vessels = patient.vessels[0]
+    along = vessels.end_mm - vessels.start_mm
+    steep = abs(along[:, 2]) / np.maximum(np.linalg.norm(along, axis=1), 1e-6)
+    return _pick(vessels, steep**2 * (vessels.radius_mm > 0.75) * np.minimum(vessels.radius_mm, 4) ** 2, rng)
+
+
+def _on_branching(patient, rng):
+    vessels = patient.vessels[0]
+    chance = (vessels.end_radius_mm > 0.8) * np.minimum(vessels.radius_mm, 3) ** 2
+    return vessels.end_mm[rng.choice(len(vessels), p=chance / chance.sum())]
+
+
+def _on_bronchus(patient, rng):
+    return _pick(patient.bronchi, patient.bronchi.radius_mm, rng)
+
+
+def _on_scar(patient, rng):
+    return _pick(patient.scars, np.ones(len(patient.scars)), rng) if len(patient.scars) else None
+
+
+def _on_pleura(patient, rng):
+    points = patient.points_in_lungs(0.05, -1.0, rng)
+    return points[np.argmin(abs(patient.look_up("lung", points) + rng.uniform(0, 4)))]
+
+
+def _in_lung(patient, rng):
+    return patient.points_in_lungs(0.05, 4.0, rng)[0]
+
+
+def _pick(tubes, chance, rng):
+    chosen = rng.choice(len(tubes), p=chance / chance.sum())
+    return (tubes.start_mm[chosen] + tubes.end_mm[chosen]) / 2
+
+
+_MIMIC_PLACE = {
+    "vessel": _on_vessel, "branching": _on_branching, "pleura": _on_pleura, "scar": _on_scar,
+    "bronchus": _on_bronchus, "lung": _in_lung,
+}  # fmt: skip
