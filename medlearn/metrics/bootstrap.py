@@ -40,7 +40,7 @@ def bootstrap(statistic, *arrays, patients=None, num_resamples=NUM_RESAMPLES, le
 
     Notes
     -----
-    For 50 patients both intervals are somewhat too narrow: of 95 % intervals of the scores in this package, 86 to 95 %
+    For 50 patients both intervals are somewhat too narrow: of 95 % intervals of the scores in this package, 86 to 96 %
     held the truth. Take a score's own default where there is one.
 
     Examples

@@ -39,7 +39,7 @@ def sensitivity_score(labels, predictions, *, patients=None, level=0.95, method=
     Notes
     -----
     Share of 95 % intervals that held the truth in simulated studies of 50 patients with several images each, in three
-    settings: "wilson" 93.9 to 96.5 %, "percentile" 86 to 94 %, "bca" 87 to 95 %, for all five proportions.
+    settings: "wilson" 93.9 to 96.5 %, "percentile" 86 to 95 %, "bca" 87 to 94 %, for all five proportions.
 
     Examples
     --------

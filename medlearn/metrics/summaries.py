@@ -35,7 +35,7 @@ def f1_score(labels, predictions, *, patients=None, level=0.95, method="logit", 
     Notes
     -----
     Share of 95 % intervals that held the truth in simulated studies of 50 patients with several images each, in three
-    settings: "logit" 94.0 to 95.7 %, "percentile" 90 to 95 %, "bca" 88 to 94 %, for all three scores of this kind.
+    settings: "logit" 94.0 to 95.7 %, "percentile" 90 to 95 %, "bca" 88 to 95 %, for all three scores of this kind.
 
     Examples
     --------
