@@ -7,8 +7,8 @@ framework: each name is looked up in its module when you first use it.
 Each score's default interval was chosen by simulation: 2,000 studies of 50 patients with several images each, in three
 settings (``benchmarks/metrics.py``). The 95 % intervals held the truth in 93.6 to 96.5 % of the studies; the difference
 of two AUCs in 94.0 to 96.9 %, the expected calibration error in 94.7 to 98.8 %. In 500 of
-those studies, the percentile bootstrap over patients held it in 86 to 95 %, BCa in 87 to 96 %, the bootstrap over images
-in 56 to 94 % (calibration error: 0 to 92 %).
+those studies, the percentile bootstrap over patients held it in 86 to 95 %, BCa in 87 to 96 %, the bootstrap over
+images in 56 to 94 % (calibration error: 0 to 92 %).
 
 Examples
 --------
