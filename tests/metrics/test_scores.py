@@ -215,6 +215,11 @@ def test_calibration_error_counts_0_and_1(edge, label, expected):
     assert metrics.expected_calibration_error([1, 0], [0.95, 1.0]).value == pytest.approx(0.475)
 
 
+def test_a_bin_holds_its_lower_edge_as_written():
+    # 0.30 and 0.32 share the bin from 0.3 to 0.4: |0.31 - 0.5| = 0.19; the edge np.linspace(0, 1, 11)[3] parts them
+    assert metrics.expected_calibration_error([0, 1], [0.30, 0.32]).value == pytest.approx(0.19)
+
+
 def test_calibration_error_of_a_calibrated_model_may_be_zero():
     rng = np.random.default_rng(0)
     said = rng.random(400)
