@@ -6,7 +6,7 @@
 #
 # Bowls and noise here are **simulated**, and the text says so. The patients are real: 569 fine-needle aspirates of
 # the breast, each with measurements of its cell nuclei. They come with scikit-learn, so you need no download. The
-# lesson takes about two hours; the two exercises marked *further* come on top. Good places for a break are before
+# lesson takes a little over two hours; the two exercises marked *further* come on top. Good places for a break are before
 # *Saddles and plateaus* and before *Real patients*.
 
 # %% [markdown]

@@ -6,8 +6,9 @@
 #
 # Most scores in this lesson are **simulated**, because then the truth is known; the text says so each time. At the end
 # come real patients: breast cytology for everybody, and chest CT where you have it. How wide the interval around a
-# score must be is the next lesson, 05b; here you only read it. The lesson takes about two hours; the three exercises
-# marked *further* come on top of that.
+# score must be is the next lesson, 05b; here you only read it. The lesson takes about two and a half hours, best in
+# two sittings: a good place for the break is before *Is a positive test right?* The three exercises marked *further*
+# come on top of that.
 
 # %% [markdown]
 # ## Four counts
