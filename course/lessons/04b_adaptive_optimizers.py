@@ -49,16 +49,19 @@ assert high / low > 25
 # for each weight from what it has seen?
 #
 # Look at one weight $w$ and its gradients $g_1,\dots,g_T$, each from another batch with a convex loss $L_t$. Let
-# $w^*$ be the best fixed value. Convexity says $L_t(w_t)-L_t(w^*)\le g_t\,(w_t-w^*)$. One step $w_{t+1}=w_t-\eta g_t$
+# $w^*$ be the best fixed value. Convexity (the tangent lies below the curve) says
+# $L_t(w_t)-L_t(w^*)\le g_t\,(w_t-w^*)$. One step $w_{t+1}=w_t-\eta g_t$
 # changes the squared distance by
 #
 # $$(w_{t+1}-w^*)^2=(w_t-w^*)^2-2\eta\,g_t(w_t-w^*)+\eta^2g_t^2 .$$
 #
-# Solve for $g_t(w_t-w^*)$ and add up all $T$ steps. The distances telescope:
+# Solve for $g_t(w_t-w^*)$ and add up all $T$ steps. Each distance cancels against that of the next step. The first
+# is left, and the last, which is not negative and has a minus sign; drop it:
 #
 # $$\sum_t \bigl(L_t(w_t)-L_t(w^*)\bigr)\;\le\;\frac{(w_1-w^*)^2}{2\eta}+\frac{\eta}{2}\sum_t g_t^2 .$$
 #
-# The left side is what you paid too much. The right side is smallest at
+# The left side is what you paid more than the best fixed weight would have. The right side is smallest where its
+# derivative with respect to $\eta$ is 0, at
 #
 # $$\eta=\frac{|w_1-w^*|}{\sqrt{\sum_t g_t^2}} .$$
 #
@@ -139,8 +142,8 @@ assert apart(walk(adagrad, rate=rate), in_torch) < 1e-12
 
 # %% [markdown]
 # ## RMSProp and Adam: forget, then correct
-# AdaGrad's sum only grows, so the rate of each weight only falls. For a convex problem the bound wants that. A network wanders
-# through regions with other gradients, and an old gradient should not count for ever.
+# AdaGrad's sum only grows, so the rate of each weight only falls. For a convex problem the bound wants that. A
+# network wanders through regions with other gradients, and an old gradient should not count for ever.
 #
 # [RMSProp](glossary:rmsprop) (Hinton's lecture 6e of 2012; never published as a paper) replaces the sum by a running
 # mean with a memory of about $1/(1-\alpha)$ steps:
@@ -255,7 +258,7 @@ assert abs(with_correction[0] - 1) < 1e-3 and abs(without[0] - ratio[0]) < 1e-3
 assert ratio.argmax() + 1 == 12 and 6.5 < ratio.max() < 6.6 and way_without > 3 * way
 
 # %% tags=["hide-input"]
-figure, axes = plt.subplots(1, 2, figsize=(11, 4))
+figure, axes = plt.subplots(1, 2, figsize=(9, 3.8))
 axes[0].plot(t, ratio)
 axes[0].axhline(1, color="0.5", linestyle=":")
 axes[0].set(xlabel="step t", ylabel="uncorrected over corrected step", title="What the formula says", ylim=(0, 7))
@@ -405,9 +408,9 @@ assert reddi(amsgrad=False) > 0.99 and reddi(amsgrad=True) < -0.9
 
 # %% [markdown]
 # Adam goes to the worst point. The rare large gradient is divided by about its own size, the frequent small ones by
-# about theirs, and so the two outvote the one. AMSGrad divides by the largest $v$ so far: a weight's rate never grows again. The
-# example is made for its $\beta_2$, and a network need not behave like it. Remember what it shows: Adam can mute a
-# rare case with a large gradient. In medicine, the rare case is often the one you care for.
+# about theirs, and so the two outvote the one. AMSGrad divides by the largest $v$ so far: a weight's rate never grows
+# again. The example is made for its $\beta_2$, and a network need not behave like it. Remember what it shows: Adam can
+# mute a rare case with a large gradient. In medicine, the rare case is often the one you care for.
 
 # %% [markdown]
 # ## AdamW: decay beside the gradient
@@ -531,7 +534,7 @@ assert torch_default == 0.01 and k.AdamW().weight_decay == 0.004
 from medlearn.widgets.optimizer_race import SURFACES, TUNED
 
 table = {s: widgets.run_race(s, learning_rates=TUNED[s], steps=200) for s in SURFACES}
-print(" " * 20, *(f"{name:>9s}" for name in TUNED["bowl"]), "  (distance to the minimum after 200 steps)")
+print(" " * 20, *(f"{name:>9s}" for name in TUNED["bowl"]), " (distance at the end)")
 for surface, race in table.items():
     print(f"{surface:20s}", *(f"{run.distances[-1]:9.0e}" for run in race.values()))
 end = {surface: {name: run.distances[-1] for name, run in race.items()} for surface, race in table.items()}
@@ -562,7 +565,8 @@ for one_rate in (0.003, 0.1):
     runs = widgets.run_race("bowl", learning_rates=dict.fromkeys(TUNED["bowl"], one_rate), steps=200)
     ends = {name: np.inf if run.diverged_at else run.distances[-1] for name, run in runs.items()}
     best = min(ends, key=ends.get)
-    print(f"rate {one_rate} for all:", *(f"{name} {distance:.0e}," for name, distance in ends.items()), "best:", best)
+    print(f"rate {one_rate} for all, best is {best}:")
+    print("  ", ", ".join(f"{name} {distance:.0e}" for name, distance in ends.items()))
     assert best == {0.003: "momentum", 0.1: "RMSProp"}[one_rate]
 
 # %% [markdown]
@@ -697,11 +701,12 @@ def gap(rates, seed):
 schedules = {"constant": np.full(600, 2**-4), "steps": steps_down, "warm-up and cosine": cosine}
 gaps = {name: np.mean([gap(rates, seed) for seed in range(8)], axis=0) for name, rates in schedules.items()}
 last = {name: values[-50:].mean() for name, values in gaps.items()}
-print("mean gap of the last 50 steps, 8 runs:", {name: f"{value:.1e}" for name, value in last.items()})
+for name, value in last.items():
+    print(f"{name:18s} mean gap of the last 50 steps, 8 runs: {value:.1e}")
 assert last["warm-up and cosine"] < last["constant"] / 5 and last["steps"] < last["constant"] / 5
 
 # %% tags=["hide-input"]
-figure, axes = plt.subplots(1, 2, figsize=(11, 4))
+figure, axes = plt.subplots(1, 2, figsize=(9, 3.8))
 for name, rates in schedules.items():
     axes[0].plot(rates, label=name)
     axes[1].semilogy(gaps[name], label=name)
@@ -722,25 +727,42 @@ plots.picture(
 # **Predict:** try highest rates from $2^{-3}$ to $2^{-8}$. Does the best constant rate come near the best cosine?
 
 # %%
-sweep = {"constant": [], "warm-up and cosine": []}
-for k_half in range(3, 9):
+sweep, powers = {"constant": [], "warm-up and cosine": []}, range(-8, -2)
+for power in powers:
     for name, found in sweep.items():
-        rates = schedules[name] * 2 ** (4 - k_half)  # the same curve with another highest rate
+        rates = schedules[name] * 2 ** (power + 4)  # the same curve with another highest rate
         found.append(np.mean([gap(rates, seed)[-50:] for seed in range(8)]))
-print(" " * 18, *(f"  2^-{k_half} " for k_half in range(3, 9)))
+print(" " * 18, *(f"  2^{power} " for power in powers))
 for name, found in sweep.items():
     print(f"{name:18s}", *(f"{value:.1e}" for value in found))
 best_constant, best_cosine = (min(found) for found in sweep.values())
 assert best_constant < 4 * best_cosine  # ten times above it at the rate of before
-assert max(sweep["warm-up and cosine"][:3]) < min(sweep["constant"][:3]) / 2
+assert max(sweep["warm-up and cosine"][-3:]) < min(sweep["constant"][-3:]) / 2
+assert sweep["warm-up and cosine"][0] > 2 * sweep["constant"][0]
+
+# %% tags=["hide-input"]
+figure, axes = plt.subplots(figsize=(6.5, 3.6))
+for (name, found), colour, style in zip(sweep.items(), ("blue", "green"), ("o-", "^-.")):
+    axes.loglog([2.0**power for power in powers], found, style, color=plots.COLOURS[colour], label=name)
+axes.set(xlabel="highest learning rate", ylabel="loss above its minimum", title="Mean gap of the last 50 steps")
+axes.set_xticks([2.0**power for power in powers], [f"$2^{{{power}}}$" for power in powers])
+axes.minorticks_off()
+axes.legend()
+plots.picture(
+    figure,
+    alt="Gap at the end against the highest rate, two valleys. That of the constant rate is narrow, with its floor at two to "
+    "the minus 7; to the right of it the gap rises. That of warm-up and cosine is nearly flat from two to the minus 5 to "
+    "two to the minus 3, and at the two smallest rates it lies above the other.",
+)
 
 # %% [markdown]
 # Tuned, the constant rate comes within a small factor of the tuned cosine. A factor of ten at one rate was mostly
-# about that rate. What the schedule buys is room: it works at each of the three largest rates, where the constant one
-# does not come down, and the constant rate must be hit.
+# about that rate. What the schedule buys is room on the side of the large rates: it works at all three of them, where
+# the constant one does not come down. At the smallest rate the cosine is the worse of the two: it falls before it has
+# arrived.
 #
-# How large should $\eta_{\max}$ be? Let a single short run tell: a **[learning-rate range test](glossary:learning-rate-range-test)**
-# ([Smith 2017](https://doi.org/10.1109/WACV.2017.58)). Raise the rate a little in each step, write down the loss, and
+# How large should $\eta_{\max}$ be? Let a single short run tell: a **[learning-rate range
+# test](glossary:learning-rate-range-test)** ([Smith 2017](https://doi.org/10.1109/WACV.2017.58)). Raise the rate a little in each step, write down the loss, and
 # stop when it explodes. A tenth of the rate with the lowest loss is a usable first guess: the loss falls there, and
 # the edge is far enough away.
 #
@@ -797,7 +819,7 @@ def range_test(name, rates, seed=0):
 rising_rates = np.geomspace(1e-5, 30, 130)
 tests = {name: range_test(name, rising_rates) for name in ("SGD + momentum", "Adam")}
 guesses = {name: rising_rates[np.nanargmin(losses)] / 10 for name, losses in tests.items()}
-print({name: f"{value:.1g}" for name, value in guesses.items()})
+print("a tenth of the best:", ", ".join(f"{name} {value:.1g}" for name, value in guesses.items()))
 
 # %% tags=["hide-input"]
 figure, axes = plt.subplots(figsize=(9, 4))
@@ -823,7 +845,7 @@ def final_loss(name, rate_now, steps=150, seed=1):
 
 for name, guess in guesses.items():
     after = {factor: np.nan_to_num(final_loss(name, guess * factor), nan=np.inf) for factor in (0.01, 1, 100)}
-    print(f"{name}: loss after 150 steps", {f"{factor} x guess": f"{loss:.3f}" for factor, loss in after.items()})
+    print(f"{name}: loss", ", ".join(f"{loss:.3f} at {factor} x guess" for factor, loss in after.items()))
     assert after[1] < after[0.01] and after[1] < after[100]
 
 # %% [markdown]
@@ -832,8 +854,8 @@ for name, guess in guesses.items():
 
 # %% [markdown]
 # ## Clipping: when one gradient is a thousand times too long
-# In a network that runs through time, the same weights multiply the signal at every step. The chain rule multiplies
-# too: $h_T=W^Th_0$ has the derivative $W^T$ (here $T$ is the number of steps, not a transpose).
+# In a network that runs through time, the same weights multiply the signal at every one of $N$ steps: $h_N=W^Nh_0$.
+# On its way back the gradient is multiplied by the transposed $W$ (in the code `.T`) as often.
 #
 # **Predict:** $W$ turns vectors and scales them by 0.9, by 1, or by 1.1. How long is the gradient after 100 steps?
 
@@ -1006,12 +1028,12 @@ def signals(factor, *, width=256, depth=20):
 measured = {name: signals(factor) for name, factor in variances.items()}
 for (name, values), factor in zip(measured.items(), variances.values()):
     per_layer = (values[-1, 0] / values[0, 0]) ** (1 / 19)
-    print(f"{name:23s} signal x {per_layer:.2f} per layer (theory {np.sqrt(factor / 2):.2f}), ", end="")
-    print(f"at layer 20 {values[-1, 0]:.0e}; gradient at layer 1 {values[0, 1]:.0e}")
+    print(f"{name:23s} signal x {per_layer:.2f} per layer (theory {np.sqrt(factor / 2):.2f})")
+    print(f"{'':23s} signal at layer 20 {values[-1, 0]:.0e}; gradient at layer 1 {values[0, 1]:.0e}")
     assert abs(per_layer / np.sqrt(factor / 2) - 1) < 0.1
 
 # %% tags=["hide-input"]
-figure, axes = plt.subplots(1, 2, figsize=(11, 4), sharex=True)
+figure, axes = plt.subplots(1, 2, figsize=(9, 3.8), sharex=True)
 for (name, values), marker in zip(measured.items(), "os^D"):
     for ax, column in zip(axes, values.T):
         ax.semilogy(range(1, 21), column, marker=marker, markevery=3, label=name)
@@ -1081,13 +1103,13 @@ for rate_now in (0.1, 1.0, 10.0):
 
 # %% [markdown]
 # In these 60 steps, only He's start trains with both. LeCun's factor of 2 is enough to stop SGD, at all four rates;
-# Adam divides it away. From the too
-# large start SGD diverges, and Adam climbs down. But with the too small start Adam is as lost as SGD: the first
-# gradients are near $10^{-16}$, and beside $\varepsilon=10^{-8}$ they are nothing. Adam forgives a wrong scale as
-# long as the gradient is well above $\varepsilon$. So it can also *hide* a bad initialisation.
+# Adam divides it away. From the too large start SGD diverges, and Adam climbs down. But with the too small start Adam
+# is as lost as SGD: the first gradients are near $10^{-16}$, and beside $\varepsilon=10^{-8}$ they are nothing. Adam
+# forgives a wrong scale as long as the gradient is well above $\varepsilon$. So it can also *hide* a bad
+# initialisation.
 #
-# **Predict:** a `Linear` of PyTorch and a `Dense` of Keras, 256 to 256, as they come. Which of the four are they
-# nearest to?
+# **Predict:** a `Linear` of PyTorch and a `Dense` of Keras, 256 to 256, as they come. What is $n$ times the variance
+# of their weights: He's 2, LeCun's 1, or something else?
 
 # %%
 in_torch = torch.nn.Linear(256, 256).weight.detach().numpy()
@@ -1157,20 +1179,21 @@ def compare(build, train, validation, test, *, steps):
 
 
 # %%
-def report(results, truth, patients):
-    """Print the scores, and the differences of Adam and SGD: tuned, and with the default rate."""
+def report(results, truth, patients, unit="patient"):
+    """Print the scores and the differences of Adam and SGD, tuned and with the default rate; return the differences."""
     for name, (_, best, by_seed, default) in results.items():
         print(f"{name}: best rate {best}{' (at the border of the grid!)' if best in (grid[0], grid[-1]) else ''}")
         for what, given in zip(("seed 0", "seed 1", "seed 2", "seed 0, default rate 0.001"), (*by_seed, default)):
-            print(f"   {what}: AUC {metrics.auc_score(truth, given, patients=patients):.3f}")
+            print(f"   {what}: AUC {metrics.auc_score(truth, given, patients=patients).counted_in(unit):.3f}")
     sgd_run, adam_run = results["SGD + momentum"], results["Adam"]
     pairs = {f"tuned, seed {seed}": (adam_run[2][seed], sgd_run[2][seed]) for seed in range(3)}
     pairs["default rate"] = (adam_run[3], sgd_run[3])
     gaps = {what: metrics.compare_auc(truth, *pair, patients=patients).difference for what, pair in pairs.items()}
     for what, difference in gaps.items():
-        print(f"Adam minus SGD, {what}: {difference:.3f}")
+        print(f"Adam minus SGD, {what}: {difference.counted_in(unit):+.3f}")
     *tuned_gaps, default_gap = (difference.value for difference in gaps.values())
     assert abs(np.mean(tuned_gaps)) < default_gap / 2
+    return gaps
 
 
 # %% [markdown]
@@ -1183,14 +1206,14 @@ mean, sd = cells.features[groups[0]].mean(axis=0), cells.features[groups[0]].std
 parts = [(torch.from_numpy((cells.features[g] - mean) / sd).float(), labels[g]) for g in groups]
 cell_results = compare(small_network, *parts, steps=150)
 test_patients = np.array(cells.patients)[groups[2]]
-report(cell_results, cells.labels[groups[2]], test_patients)
+gaps_by_set = {"cells": report(cell_results, cells.labels[groups[2]], test_patients)}
 
 # %% [markdown]
 # Then crops of chest CT around places that might be a nodule (LUNA16;
 # [Setio et al. 2017](https://doi.org/10.1016/j.media.2017.06.015)), averaged to 25 × 25 pixels, with a network of two
 # convolutions. The file names no patient. Its rows run scan by scan, so the parts are ranges of rows, and blocks of
-# rows (about two scans each) stand in for the patients in the intervals: "44 patients" below means 44 blocks. The
-# last 15 % of all rows stay closed: they are the test set of lesson 06.
+# rows (about two scans each) stand in for the patients in the intervals. The last 15 % of all rows stay closed: they
+# are the test set of lesson 06.
 
 # %%
 have_crops = data.available("luna16_crops")
@@ -1200,7 +1223,8 @@ if have_crops:
     pool = torch.nn.functional.avg_pool2d
     images = [pool(torch.from_numpy((c.images_hu + 600) / 400)[:, None], 2) for c in crops]  # (n, 1, 25, 25)
     crop_parts = [(image, torch.from_numpy(c.labels).float()) for image, c in zip(images, crops)]
-    print([f"{len(c)} crops, {c.labels.mean():.0%} nodules, {len(np.unique(c.blocks))} blocks" for c in crops])
+    for part, c in zip(("train", "validation", "test"), crops):
+        print(f"{part:10s} {len(c)} crops, {c.labels.mean():.0%} nodules, {len(np.unique(c.blocks))} blocks")
 
 
 def small_cnn(seed):
@@ -1213,47 +1237,69 @@ def small_cnn(seed):
 # %%
 if have_crops:
     crop_results = compare(small_cnn, *crop_parts, steps=200)
-    report(crop_results, crops[2].labels, crops[2].blocks)
+    gaps_by_set["chest CT crops"] = report(crop_results, crops[2].labels, crops[2].blocks, "block")
 else:
     print("The set luna16_crops is not in the cache; data.card('luna16_crops') says where it comes from.")
 
 # %% tags=["hide-input"]
 shown = {"cells": cell_results} | ({"chest CT crops": crop_results} if have_crops else {})
-figure, axes = plt.subplots(1, len(shown), figsize=(5.5 * len(shown), 4), squeeze=False)
+figure, axes = plt.subplots(1, len(shown), figsize=(4.5 * len(shown), 3.8), squeeze=False)
 for ax, (title, results) in zip(axes[0], shown.items()):
-    for (name, (losses, *_)), marker in zip(results.items(), "os^"):
-        ax.semilogx(grid, [min(loss, 1.0) for loss in losses.values()], marker=marker, label=name)
-    ax.axvline(0.001, color="0.6", linestyle=":")
-    ax.set(xlabel="learning rate (dotted: default)", ylabel="validation loss (cut at 1)", title=title, ylim=(0, 1.02))
+    for (name, (losses, *_)), marker, size in zip(results.items(), "os^", (6, 9, 5)):
+        filled = "none" if name == "Adam" else None
+        ax.semilogx(
+            grid, [min(loss, 1.0) for loss in losses.values()], marker=marker, markersize=size, mfc=filled, label=name
+        )
+    ax.axvline(0.001, color="0.6", linestyle=":", label="default rate")
+    ax.set(xlabel="learning rate", ylabel="validation loss (cut at 1)", title=title)
 axes[0, 0].legend()
 plots.picture(
     figure,
-    alt="Validation loss against the learning rate, a valley for each optimizer. The valleys are about equally deep; those "
-    "of Adam and AdamW lie at smaller rates than that of SGD with momentum. At the default rate 0.001 SGD has learnt "
-    "least.",
+    alt="Validation loss against the learning rate, a valley for each optimizer; each panel has its own scale. Their "
+    "floors differ by far less than they are deep. Those of Adam and AdamW nearly cover each other and lie at smaller rates than that of SGD with "
+    "momentum. At the default rate 0.001, a dotted line at the left edge, SGD has learnt least.",
 )
 
 # %%
 for title, results in shown.items():
     best_losses = {name: min(losses.values()) for name, (losses, *_) in results.items()}
     at_default = {name: losses[0.001] for name, (losses, *_) in results.items()}
-    print(f"{title}: best validation loss {({n: round(v, 3) for n, v in best_losses.items()})}")
-    print(f"{'':{len(title)}}  at the default rate {({n: round(v, 3) for n, v in at_default.items()})}")
+    print(f"{title}, validation loss")
+    for what, by_name in (("at the best rate", best_losses), ("at the default rate", at_default)):
+        print(f"   {what:20s}", ", ".join(f"{name} {loss:.3f}" for name, loss in by_name.items()))
     between, within = np.ptp(list(best_losses.values())), max(at_default.values()) - min(best_losses.values())
-    print(f"{'':{len(title)}}  the choice of optimizer moves it by {between:.3f}, a bad rate by {within:.3f}")
+    print(f"   the choice of optimizer moves it by {between:.3f}, a bad rate by {within:.3f}")
     assert between < within / 2
     assert results["SGD + momentum"][1] >= 3 * results["Adam"][1]  # SGD wants the larger rate
 
+# %% tags=["hide-input"]
+figure, axes = plt.subplots(1, len(shown), figsize=(4.5 * len(shown), 3), squeeze=False, sharey=True)
+for ax, title in zip(axes[0], shown):
+    for row, (what, gap_now) in enumerate(gaps_by_set[title].items()):
+        colour, marker = ("vermillion", "s") if what == "default rate" else ("blue", "o")
+        ax.plot(gap_now.interval, (row, row), "-", color=plots.COLOURS[colour])
+        ax.plot(gap_now.value, row, marker, color=plots.COLOURS[colour])
+    ax.axvline(0, color="0.5", linestyle=":")
+    ax.set(xlabel="AUC of Adam minus that of SGD", title=title, yticks=range(4), yticklabels=gaps_by_set[title])
+axes[0, 0].invert_yaxis()
+plots.picture(
+    figure,
+    alt="Differences in AUC with their 95 % intervals, one line for each of three seeds with tuned rates (circles) and one for "
+    "the default rate (square). The tuned ones lie nearer to 0, the dotted line; those of the three seeds do not lie at the "
+    "same place.",
+)
+
 # %% [markdown]
-# On both sets (the crops need the cache) the three valleys are about equally deep. They lie at different rates: SGD
-# wants a larger one, by a factor of 3 or more. At the default rate of 0.001 Adam was ahead on both, and that says
+# On both sets (the crops need the cache) the floors of the three valleys differ by far less than the valleys are deep.
+# They lie at different rates: SGD wants a larger one, by a factor of 3 or more. At the default rate of 0.001 Adam was ahead on both, and that says
 # something about 0.001, not about Adam: tuned, most of the gap was gone.
 #
-# Is anything left of it? That hangs on the **seed**. On the crops, when this was written, the interval of the
-# difference held 0 with seed 0, on which the rates were chosen, and lay above 0 with seed 1. Who runs only the one
-# reports "no difference shown", who runs only the other reports a winner, each with a correct interval. The interval
-# knows which patients were drawn; it knows nothing of the seed. And a rate that was chosen with one seed may lie on the
-# edge for another. So several seeds for each optimizer, and all of them in the report.
+# Is anything left of it? Read the three tuned lines of a set: the same two optimizers, the same rates, the same test
+# patients, another **seed** for the first weights and the batches. Is 0 inside each of the intervals, or outside each?
+# Where they disagree, who runs only the one seed reports "no difference shown", who runs only the other reports a
+# winner, each with a correct interval. The interval knows which patients were drawn; it knows nothing of the seed. And
+# a rate that was chosen with one seed may lie on the edge for another. So several seeds for each optimizer, and all of
+# them in the report.
 #
 # One more oddity, which a report should not hide. The rate with the lowest validation loss need not have the highest
 # AUC on the test patients: compare Adam's default rate on the cells with its tuned one. Loss and AUC are different
@@ -1272,8 +1318,8 @@ for title, results in shown.items():
 #   with momentum.
 #
 # **You may not claim**
-# - That the three are equally good, nor which is best. Three seeds are few, and they do not agree. An interval that
-#   holds 0 also holds differences on both sides of it: read its ends. The weight decay of AdamW was not tuned at all, so it is nearly Adam here.
+# - That the three are equally good, nor which is best. Three seeds are few. An interval that holds 0 also holds
+#   differences on both sides of it: read its ends. The weight decay of AdamW was not tuned, so it is nearly Adam here.
 # - Anything about large networks or long training. There, others report differences, in both directions:
 #   [Wilson et al. 2017](https://doi.org/10.48550/arXiv.1705.08292) found that adaptive methods generalise worse than
 #   SGD; [Choi et al. 2019](https://doi.org/10.48550/arXiv.1910.05446) tuned more and found Adam never behind.
