@@ -107,7 +107,7 @@ figure, axes = plt.subplots(1, 3, figsize=(8.5, 3), sharey=True)
 for ax, n in zip(axes, (10, 25, 100)):
     ax.plot(p, coverage(wald_limits, n, p), linewidth=1)
     ax.axhline(0.95, color="black", linewidth=1, linestyle="--")
-    ax.set(xlabel="true share p", title=f"n = {n}", ylim=(0.5, 1.01))
+    ax.set(xlabel="true share p", title=f"n = {n}", ylim=(0.5, 1.01), xticks=[0, 0.5, 1])
 axes[0].set_ylabel("coverage (Wald)")
 plots.picture(
     figure,
@@ -164,7 +164,7 @@ from medlearn import metrics
 
 
 def from_tails(k, n, tail=0.025):
-    # brentq finds the p in [0, 1] where a function is zero; sf(k - 1) is P(X >= k), cdf(k) is P(X <= k)
+    # brentq finds where a function is 0; sf(k - 1) is P(X >= k), cdf(k) is P(X <= k)
     low = brentq(lambda p: stats.binom.sf(k - 1, n, p) - tail, 0, 1) if k > 0 else 0.0
     high = brentq(lambda p: stats.binom.cdf(k, n, p) - tail, 0, 1) if k < n else 1.0
     return low, high
@@ -182,9 +182,9 @@ for k, n in [(7, 10), (23, 25), (25, 25)]:
 # %% [markdown]
 # **Seven of ten right is anything from 0.40 to 0.89.** Twenty-three of twenty-five, the 92 % of the first line of this
 # lesson, is 0.75 to 0.98. Before you lean on your own algebra, hold it against the library and against SciPy, for every
-# $k$ at three sizes:
+# $k$ at three sizes (the cell is folded):
 
-# %%
+# %% tags=["hide-input"]
 def worst_difference(ours, library, scipy_name):
     gaps = []
     for n in (10, 25, 100):
@@ -266,8 +266,8 @@ def upper_limit(n, level):
 ex.upper_limit.check(upper_limit)
 
 # %% [markdown]
-# Take logarithms: $n\ln(1-p)=\ln 0.05=-2.996$, and for small $p$ is $\ln(1-p)\approx-p$. So $p\approx3/n$: the **rule
-# of three** ([Hanley and Lippman-Hand 1983](https://doi.org/10.1001/jama.1983.03330370053031)).
+# At a level of 95 %, take logarithms: $n\ln(1-p)=\ln 0.05=-2.996$. For small $p$, $\ln(1-p)\approx-p$. So
+# $p\approx3/n$: the **rule of three** ([Hanley and Lippman-Hand 1983](https://doi.org/10.1001/jama.1983.03330370053031)).
 
 # %% tags=["nbval-check-output"]
 for n in (10, 40, 300):
@@ -753,8 +753,8 @@ assert two_groups > 4 * paired_n and 0.70 < simulated_power(paired_n) < 0.85 and
 # no finding. Where no formula fits, simulate your study, as here: draw it, test it, count.
 #
 # **How many looks?** You train for 100 epochs, look at 25 validation patients after each, and keep the best. Suppose
-# that **every** epoch has a true accuracy of 0.75: nothing is learned after the first. Two epochs do not err
-# independently. `likeness` says how much they agree on who is hard: 0 not at all, 1 wholly.
+# that **every** epoch has a true accuracy of 0.75: nothing is learned after the first. But two epochs of
+# one training tend to err on the same patients: `likeness` says how much, from 0 (not at all) to 1 (wholly).
 #
 # **Predict:** what does the best of the 100 epochs score on these 25 patients, on average? And on 25 new ones?
 
@@ -789,7 +789,7 @@ axes.set_title("Optimism of the best of many, simulated (truth 0.75)")
 axes.legend()
 plots.picture(
     figure,
-    alt="Optimism against the number of looks, from 1 to 100, for 25, 100 and 400 cases. It is 0 for one look and grows "
+    alt="Optimism against the number of looks, from 1 to 100, for 25, 100 and 400 cases. It is near 0 for one look and grows "
     "with each, to about 0.16 with 25 cases, half of that with 100 and a quarter with 400.",
 )
 
@@ -868,7 +868,7 @@ from sklearn.ensemble import ExtraTreesClassifier
 def held_out_scores(X, y, units, model):
     """Score every item by a model that has not been trained on its unit."""
     scores = np.zeros(len(y))
-    # `split_by_patient` keeps together whatever has the same number: patients, or here any units
+    # split_by_patient keeps together what has the same number: here, any unit
     for test in data.split_by_patient(units, fractions=(0.2,) * 5, labels=y):
         train = np.setdiff1d(np.arange(len(y)), test)
         scores[test] = model.fit(X[train], y[train]).predict_proba(X[test])[:, 1]
