@@ -9,67 +9,42 @@ Examples
 PDDL-1.0
 """
 
-import sys
-from importlib import import_module
-from types import ModuleType
+from medlearn.lazy import load_lazily
 
-_MODULES = {
-    "archives": ("UnsafeArchive", "unpack"),
-    "burned_in": ("blank_rectangles", "find_burned_in_text"),
-    "cache": ("DataUnavailable", "available", "cache_folder", "is_available", "missing", "remove", "verify"),
-    "catalogue": ("Card", "RemoteFile", "card", "cards", "read_catalogue"),
-    "chest_ct": ("ChestScan", "load_nodule_scans", "simulate_patient"),
-    "chest_nodules": ("Nodule",),
-    "chest_patches": ("NodulePatches", "load_nodule_patches"),
-    "ct_scanner": ("Scanner",),
-    "cytology": ("FeatureTable", "load_breast_cytology"),
-    "deidentify": ("deidentify", "find_identifiers"),
-    "dicom": ("DicomSeriesError", "read_dicom_series"),
-    "dicom_writer": ("write_dicom_series",),
-    "download": ("fetch",),
-    "fake_identifiers": ("fake_identity", "plant_identifiers"),
-    "head_ct": ("simulate_head_ct",),
-    "luna16": ("Crops", "load_luna16_crops"),
-    "nifti": ("read_nifti", "write_nifti"),
-    "nodule_risk": ("brock_probability",),
-    "scans": (
-        "BrainTemplate",
-        "Scan",
-        "Slice2D",
-        "Slices",
-        "load_brain_template",
-        "load_ct_slice",
-        "load_lidc_crop",
-        "load_lidc_scan",
-        "load_lidc_slices",
-        "load_t1_series",
-    ),
-    "screening": ("Screening", "simulate_screening"),
-    "splits": ("assert_no_patient_overlap", "split_by_patient"),
-}
-_HOME = {name: module for module, names in _MODULES.items() for name in names}
-
-__all__ = sorted(_HOME)
-
-
-def __getattr__(name):
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__():
-    return sorted({*globals(), *_HOME})
-
-
-class _Package(ModuleType):
-    """Keep a function from being hidden by its module of the same name, as in ``medlearn.data.deidentify``."""
-
-    def __setattr__(self, name, value):
-        if not (name in _HOME and isinstance(value, ModuleType)):
-            super().__setattr__(name, value)
-
-
-sys.modules[__name__].__class__ = _Package
+__all__ = load_lazily(
+    __name__,
+    {
+        "archives": ("UnsafeArchive", "unpack"),
+        "burned_in": ("blank_rectangles", "find_burned_in_text"),
+        "cache": ("DataUnavailable", "available", "cache_folder", "is_available", "missing", "remove", "verify"),
+        "catalogue": ("Card", "RemoteFile", "card", "cards", "read_catalogue"),
+        "chest_ct": ("ChestScan", "load_nodule_scans", "simulate_patient"),
+        "chest_nodules": ("Nodule",),
+        "chest_patches": ("NodulePatches", "load_nodule_patches"),
+        "ct_scanner": ("Scanner",),
+        "cytology": ("FeatureTable", "load_breast_cytology"),
+        "deidentify": ("deidentify", "find_identifiers"),
+        "dicom": ("DicomSeriesError", "read_dicom_series"),
+        "dicom_writer": ("write_dicom_series",),
+        "download": ("fetch",),
+        "fake_identifiers": ("fake_identity", "plant_identifiers"),
+        "head_ct": ("simulate_head_ct",),
+        "luna16": ("Crops", "load_luna16_crops"),
+        "nifti": ("read_nifti", "write_nifti"),
+        "nodule_risk": ("brock_probability",),
+        "scans": (
+            "BrainTemplate",
+            "Scan",
+            "Slice2D",
+            "Slices",
+            "load_brain_template",
+            "load_ct_slice",
+            "load_lidc_crop",
+            "load_lidc_scan",
+            "load_lidc_slices",
+            "load_t1_series",
+        ),
+        "screening": ("Screening", "simulate_screening"),
+        "splits": ("assert_no_patient_overlap", "split_by_patient"),
+    },
+)

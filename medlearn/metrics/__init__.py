@@ -17,52 +17,27 @@ Examples
 0.70 (95 % CI 0.40 to 0.89, 10 cases)
 """
 
-import sys
-from importlib import import_module
-from types import ModuleType
+from medlearn.lazy import load_lazily
 
-_MODULES = {
-    "binomial": ("clopper_pearson_interval", "wilson_interval"),
-    "bootstrap": ("bootstrap",),
-    "comparison": ("AucComparison", "compare_auc"),
-    "curves": ("CalibrationCurve", "RocCurve", "calibration_curve", "roc_curve"),
-    "delong": ("delong_interval",),
-    "estimate": ("Estimate", "Interval"),
-    "probabilities": ("brier_score", "expected_calibration_error"),
-    "proportions": (
-        "accuracy_score",
-        "negative_predictive_value_score",
-        "precision_score",
-        "sensitivity_score",
-        "specificity_score",
-    ),
-    "ranking": ("auc_score", "average_precision_score"),
-    "report": ("ClassificationReport", "classification_report"),
-    "summaries": ("balanced_accuracy_score", "f1_score", "matthews_score"),
-}
-_HOME = {name: module for module, names in _MODULES.items() for name in names}
-
-__all__ = sorted(_HOME)
-
-
-def __getattr__(name):
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__():
-    return sorted({*globals(), *_HOME})
-
-
-class _Package(ModuleType):
-    """Keep a function from being hidden by its module of the same name, as in ``medlearn.metrics.bootstrap``."""
-
-    def __setattr__(self, name, value):
-        if not (name in _HOME and isinstance(value, ModuleType)):
-            super().__setattr__(name, value)
-
-
-sys.modules[__name__].__class__ = _Package
+__all__ = load_lazily(
+    __name__,
+    {
+        "binomial": ("clopper_pearson_interval", "wilson_interval"),
+        "bootstrap": ("bootstrap",),
+        "comparison": ("AucComparison", "compare_auc"),
+        "curves": ("CalibrationCurve", "RocCurve", "calibration_curve", "roc_curve"),
+        "delong": ("delong_interval",),
+        "estimate": ("Estimate", "Interval"),
+        "probabilities": ("brier_score", "expected_calibration_error"),
+        "proportions": (
+            "accuracy_score",
+            "negative_predictive_value_score",
+            "precision_score",
+            "sensitivity_score",
+            "specificity_score",
+        ),
+        "ranking": ("auc_score", "average_precision_score"),
+        "report": ("ClassificationReport", "classification_report"),
+        "summaries": ("balanced_accuracy_score", "f1_score", "matthews_score"),
+    },
+)

@@ -10,30 +10,20 @@ Examples
 [Figure: f: box. g: box, flipped and moved to x = 0.0. The area of their product, (f * g)(0.0), is 2.00.]
 """
 
-from importlib import import_module
+from medlearn.lazy import load_lazily
 
-_MODULES = {
-    "convolution": ("convolve_image", "named_kernel"),
-    "convolution_drawing": ("draw_convolution_1d", "draw_convolution_2d"),
-    "convolution_explorer": ("explore_convolution",),
-    "explorer": ("Explorer", "explore"),
-    "loss_surface": ("draw_loss_surface", "explore_loss_surface"),
-    "optimizer_race": ("run_race", "tune_race"),
-    "optimizer_race_drawing": ("draw_optimizer_race", "explore_optimizer_race"),
-    "quiz": ("show_quiz",),
-    "thresholds": ("draw_thresholds", "explore_thresholds"),
-    "volume_browser": ("browse_volume",),
-}
-_HOME = {name: module for module, names in _MODULES.items() for name in names}
-
-__all__ = sorted(_HOME)
-
-
-def __getattr__(name):
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
-
-
-def __dir__():
-    return sorted({*globals(), *_HOME})
+__all__ = load_lazily(
+    __name__,
+    {
+        "convolution": ("convolve_image", "named_kernel"),
+        "convolution_drawing": ("draw_convolution_1d", "draw_convolution_2d"),
+        "convolution_explorer": ("explore_convolution",),
+        "explorer": ("Explorer", "explore"),
+        "loss_surface": ("draw_loss_surface", "explore_loss_surface"),
+        "optimizer_race": ("run_race", "tune_race"),
+        "optimizer_race_drawing": ("draw_optimizer_race", "explore_optimizer_race"),
+        "quiz": ("show_quiz",),
+        "thresholds": ("draw_thresholds", "explore_thresholds"),
+        "volume_browser": ("browse_volume",),
+    },
+)

@@ -1,6 +1,5 @@
-"""The shipped catalogue against the facts it was made from, cards, and the lazy package."""
+"""The shipped catalogue against the facts it was made from, and cards."""
 
-import importlib.util
 import json
 import re
 import subprocess
@@ -9,7 +8,6 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from medlearn import data
 from medlearn.data import cache, catalogue
 from medlearn.data.catalogue import Card, RemoteFile, card, cards, is_plain_path, megabytes, read_catalogue
 
@@ -166,31 +164,6 @@ def test_read_catalogue_of_something_else(tmp_path):
     path.write_text("[]")
     with pytest.raises(ValueError, match="not a catalogue"):
         read_catalogue(path)
-
-
-def test_package_offers_each_name_once_and_each_module_is_there():
-    names = [name for names in data._MODULES.values() for name in names]
-    assert len(names) == len(set(names)) and set(data.__all__) == set(names) <= set(dir(data))
-    for module in data._MODULES:
-        assert importlib.util.find_spec(f"medlearn.data.{module}") is not None
-
-
-@pytest.mark.parametrize("name", sorted(data._HOME))
-def test_package_name_is_found_in_its_module(name):
-    assert getattr(data, name) is not None
-
-
-def test_package_name_is_not_hidden_by_a_module_of_the_same_name():
-    hidden = [name for name in data._HOME if name in data._MODULES]
-    code = "import importlib; from medlearn import data\n"
-    for name in hidden:
-        code += f"importlib.import_module('medlearn.data.{name}'); assert callable(data.{name})\n"
-    subprocess.run([sys.executable, "-c", code], check=True)
-
-
-def test_package_has_no_other_names():
-    with pytest.raises(AttributeError, match=r"module 'medlearn.data' has no attribute 'fetsch'"):
-        data.fetsch  # noqa: B018
 
 
 def test_looking_into_the_cache_loads_no_framework(tmp_path):
