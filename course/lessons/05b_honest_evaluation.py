@@ -8,7 +8,7 @@
 # the end you are the reviewer: six short reports, each with one flaw that sinks it.
 #
 # Where patients are simulated, the text says so: only there is the truth known, so only there can an interval be
-# tested. The lesson takes about two hours; exercises marked *further* come on top of that.
+# tested. The lesson takes a little over two hours; exercises marked *further* come on top of that.
 
 # %% [markdown]
 # ## A score is a draw
