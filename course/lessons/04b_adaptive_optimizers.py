@@ -534,7 +534,8 @@ assert torch_default == 0.01 and k.AdamW().weight_decay == 0.004
 from medlearn.widgets.optimizer_race import SURFACES, TUNED
 
 table = {s: widgets.run_race(s, learning_rates=TUNED[s], steps=200) for s in SURFACES}
-print(" " * 20, *(f"{name:>9s}" for name in TUNED["bowl"]), " (distance at the end)")
+print("Distance to the minimum after 200 steps")
+print(" " * 20, *(f"{name:>9s}" for name in TUNED["bowl"]))
 for surface, race in table.items():
     print(f"{surface:20s}", *(f"{run.distances[-1]:9.0e}" for run in race.values()))
 end = {surface: {name: run.distances[-1] for name, run in race.items()} for surface, race in table.items()}
@@ -1039,7 +1040,7 @@ for (name, values), marker in zip(measured.items(), "os^D"):
         ax.semilogy(range(1, 21), column, marker=marker, markevery=3, label=name)
 axes[0].set(xlabel="layer", ylabel="root mean square", title="Signal, forward", xticks=[1, 5, 10, 15, 20])
 axes[1].set(xlabel="layer", ylabel="root mean square", title="Gradient, backward from layer 20")
-axes[0].legend()
+axes[0].legend(loc="upper left", bbox_to_anchor=(0.0, -0.2), ncols=4)
 plots.picture(
     figure,
     alt="Signal and gradient by layer on a logarithmic scale. With He's variance both stay level over 20 layers. With LeCun's "
@@ -1273,14 +1274,15 @@ for title, results in shown.items():
     assert results["SGD + momentum"][1] >= 3 * results["Adam"][1]  # SGD wants the larger rate
 
 # %% tags=["hide-input"]
-figure, axes = plt.subplots(1, len(shown), figsize=(4.5 * len(shown), 3), squeeze=False, sharey=True)
+figure, axes = plt.subplots(1, len(shown), figsize=(4.5 * len(shown), 3), squeeze=False, sharey=True, sharex=True)
 for ax, title in zip(axes[0], shown):
     for row, (what, gap_now) in enumerate(gaps_by_set[title].items()):
         colour, marker = ("vermillion", "s") if what == "default rate" else ("blue", "o")
         ax.plot(gap_now.interval, (row, row), "-", color=plots.COLOURS[colour])
         ax.plot(gap_now.value, row, marker, color=plots.COLOURS[colour])
     ax.axvline(0, color="0.5", linestyle=":")
-    ax.set(xlabel="AUC of Adam minus that of SGD", title=title, yticks=range(4), yticklabels=gaps_by_set[title])
+    ax.locator_params(axis="x", nbins=5)
+    ax.set(xlabel="AUC of Adam minus SGD + momentum", title=title, yticks=range(4), yticklabels=gaps_by_set[title])
 axes[0, 0].invert_yaxis()
 plots.picture(
     figure,
