@@ -1040,7 +1040,7 @@ for (name, values), marker in zip(measured.items(), "os^D"):
         ax.semilogy(range(1, 21), column, marker=marker, markevery=3, label=name)
 axes[0].set(xlabel="layer", ylabel="root mean square", title="Signal, forward", xticks=[1, 5, 10, 15, 20])
 axes[1].set(xlabel="layer", ylabel="root mean square", title="Gradient, backward from layer 20")
-axes[0].legend(loc="upper left", bbox_to_anchor=(0.0, -0.2), ncols=4)
+figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
 plots.picture(
     figure,
     alt="Signal and gradient by layer on a logarithmic scale. With He's variance both stay level over 20 layers. With LeCun's "
