@@ -7,6 +7,7 @@ import SimpleITK as sitk
 
 from medlearn.data.catalogue import Card, card
 from medlearn.data.chest_nodules import Nodule
+from medlearn.data.chest_options import check_count, check_flag, check_view, check_whole
 from medlearn.data.chest_patient import Patient
 from medlearn.data.chest_render import TISSUE_HU, render
 from medlearn.data.ct_scanner import Scanner, acquire
@@ -15,6 +16,7 @@ from medlearn.data.voxels import Grid
 
 _MIDDLE_MM = -35.0  # of the lungs, above the carina
 _LUNGS_MM = (-190.0, 95.0)  # lowest and highest lung of the reference patient
+_MOST_VOXELS = 150_000_000
 
 
 @dataclass(frozen=True)
@@ -31,9 +33,10 @@ class Person:
 class ChestScan:
     """A chest CT of one SIMULATED patient.
 
-    ``image`` holds int16 HU, ``lung_mask`` 1 in the lungs with their vessels and nodules, ``nodule_labels`` k in the
-    nodule ``nodules[k - 1]``. All three have one geometry, LPS with identity direction: the first row of a slice is the
-    front, and the patient's left (the side of the heart) is at high x.
+    ``image`` holds int16 HU, ``lung_mask`` 1 in the lungs with their vessels and nodules, ``nodule_labels`` k where
+    more than half of the voxel is nodule ``nodules[k - 1]``; of a nodule smaller than the voxels there may be none. All
+    three have one geometry, LPS with identity direction: the first row of a slice is the front, and the patient's left
+    (the side of the heart) is at high x.
     """
 
     image: sitk.Image
@@ -53,10 +56,9 @@ class ChestScan:
 
     def nodule_mask(self, index):
         """Return the mask of ``nodules[index]`` as an image of 0 and 1."""
-        if not 0 <= index < len(self.nodules):
-            raise ValueError(f"index must be 0 to {len(self.nodules) - 1}, got {index}: {self.patient} has "
-                             f"{len(self.nodules)} nodule(s) in this scan.")  # fmt: skip
-        return self.nodule_labels == index + 1
+        if not self.nodules:
+            raise ValueError(f"got index {index!r}, but {self.patient} has no nodule in this scan.")
+        return self.nodule_labels == check_whole("index", index, 0, len(self.nodules) - 1) + 1
 
     def write_dicom(self, folder):
         """Write the slices as DICOM files into an empty folder, and return their paths in the order of the slices."""
@@ -82,9 +84,9 @@ def simulate_patient(
     num_pixels : int
         Rows and columns, 8 to 1024.
     spacing_mm : float
-        Pixel size in the slice, 0.3 to 8.
+        Pixel size in the slice, 0.3 to 20.
     num_slices : int or None
-        1 or more; None covers both lungs.
+        1 to 2000; None covers both lungs.
     slice_spacing_mm : float
         Distance between slices, 0.3 to 20.
     slice_thickness_mm : float, optional
@@ -105,7 +107,7 @@ def simulate_patient(
     Raises
     ------
     ValueError
-        If an option is out of its range.
+        If an option is out of its range, or the scan has more than 150 million voxels.
 
     Examples
     --------
@@ -123,24 +125,18 @@ def simulate_patient(
     doi:10.1148/radiology.186.1.8416550. Noise: Kijewski MF, Judy PF, Phys Med Biol 32:565, 1987,
     doi:10.1088/0031-9155/32/5/003.
     """
-    thickness_mm = slice_spacing_mm if slice_thickness_mm is None else slice_thickness_mm
-    _check_options(seed, num_pixels, spacing_mm, num_slices, slice_spacing_mm, thickness_mm, middle_mm, num_nodules)
-    patient = Patient(seed, num_nodules)
+    view = check_view(num_pixels, spacing_mm, num_slices, slice_spacing_mm, slice_thickness_mm, middle_mm)
+    patient = Patient(check_whole("seed", seed, 0, 10**17), check_count(num_nodules))
     scanner, contrast = draw_equipment(patient, scanner, contrast)
-    if num_slices is None:
-        low, high = (height * patient.scale[2] for height in _LUNGS_MM)
-        num_slices, middle_mm = int(np.ceil((high - low) / slice_spacing_mm)), (low + high) / 2
-    grid = centred_grid((0.0, 0.0, middle_mm), (num_pixels, num_pixels, num_slices), spacing_mm, slice_spacing_mm,
-                        thickness_mm)  # fmt: skip
+    grid = _grid_of(patient, *view)
     found = render(patient, grid, blood_hu=blood_hu(patient, contrast))
     image = acquire(found.image_hu, grid, scanner, patient.rng("noise"))
-    low, high = grid.bounds_mm()
-    kept = [k for k, n in enumerate(patient.nodules) if ((low <= n.centre_mm) & (n.centre_mm < high)).all()]
+    kept = [k for k, n in enumerate(patient.nodules) if _holds(grid, n.centre_mm)]
     numbers = np.zeros(len(patient.nodules) + 1, np.uint16)
     numbers[np.array(kept, int) + 1] = np.arange(1, len(kept) + 1)
     return ChestScan(
         image=_as_image(np.rint(np.clip(image, -1024, 3071)).astype(np.int16), grid),
-        lung_mask=_as_image((found.lung > 0.5).astype(np.uint8), grid),
+        lung_mask=_as_image(((found.lung > 0.5) | (found.nodule > 0)).astype(np.uint8), grid),
         nodule_labels=_as_image(numbers[found.nodule], grid),
         nodules=tuple(patient.nodules[k] for k in kept),
         person=Person(patient.age, patient.female, patient.emphysema, patient.family_history),
@@ -152,14 +148,14 @@ def load_nodule_scans(
     num_patients=10, *, seed=0, num_pixels=256, spacing_mm=1.4, num_slices=None, slice_spacing_mm=2.5,
     slice_thickness_mm=None, num_nodules=None,
 ):  # fmt: skip
-    """Yield one simulated chest CT after another, so that only one is in memory.
+    """Return a generator of one simulated chest CT after another, so that only one is in memory.
 
     Parameters
     ----------
     num_patients : int
         1 to 10000.
     seed : int
-        Another seed gives other patients, none of them in two seeds.
+        Another seed gives other patients, none of them in two seeds. :func:`load_nodule_patches` has the same ones.
     num_pixels, spacing_mm, num_slices, slice_spacing_mm, slice_thickness_mm, num_nodules
         As for :func:`simulate_patient`; ``num_slices=None`` covers both lungs.
 
@@ -178,17 +174,22 @@ def load_nodule_scans(
     >>> [scan.patient for scan in scans]
     ['SIM-CHEST-0', 'SIM-CHEST-1']
     """
-    for patient_seed in patient_seeds(num_patients, seed):
-        yield simulate_patient(
+    seeds = patient_seeds(num_patients, seed)
+    check_view(num_pixels, spacing_mm, num_slices, slice_spacing_mm, slice_thickness_mm, _MIDDLE_MM)
+    check_count(num_nodules)  # now, not when the first scan is asked for
+    return (
+        simulate_patient(
             patient_seed, num_pixels=num_pixels, spacing_mm=spacing_mm, num_slices=num_slices,
             slice_spacing_mm=slice_spacing_mm, slice_thickness_mm=slice_thickness_mm, num_nodules=num_nodules,
-        )  # fmt: skip
+        )
+        for patient_seed in seeds
+    )  # fmt: skip
 
 
 def patient_seeds(num_patients, seed):
     """Return the seeds of the patients of a set; two sets share none."""
-    _check_whole("seed", seed, 0, 10**12)
-    _check_whole("num_patients", num_patients, 1, 10_000)
+    seed = check_whole("seed", seed, 0, 10**12)
+    num_patients = check_whole("num_patients", num_patients, 1, 10_000)
     return range(seed * 10_000, seed * 10_000 + num_patients)
 
 
@@ -198,9 +199,11 @@ def patient_name(seed):
 
 def draw_equipment(patient, scanner=None, contrast=None):
     """Return the scanner and whether contrast medium is given, drawn where they are not chosen."""
+    if not isinstance(scanner, Scanner | None):
+        raise ValueError(f"scanner must be a Scanner, such as Scanner('soft', 2.0), or None, got {scanner!r}.")
     rng = patient.rng("scanner")
     drawn, injected = Scanner.draw(rng), bool(rng.random() < 0.5)
-    return scanner or drawn, injected if contrast is None else contrast
+    return scanner or drawn, injected if contrast is None else check_flag("contrast", contrast)
 
 
 def blood_hu(patient, contrast):
@@ -222,23 +225,19 @@ def _as_image(array, grid):
     return image
 
 
-def _check_options(seed, num_pixels, spacing_mm, num_slices, slice_spacing_mm, thickness_mm, middle_mm, num_nodules):
-    _check_whole("seed", seed, 0, 10**17)
-    _check_whole("num_pixels", num_pixels, 8, 1024)
-    if num_slices is not None:
-        _check_whole("num_slices", num_slices, 1, 2000)
-    if num_nodules is not None:
-        _check_whole("num_nodules", num_nodules, 0, 50)
-    for name, value, low, high in (
-        ("spacing_mm", spacing_mm, 0.3, 20),
-        ("slice_spacing_mm", slice_spacing_mm, 0.3, 20),
-        ("slice_thickness_mm", thickness_mm, 0.3, 20),
-        ("middle_mm", middle_mm, -300, 200),
-    ):
-        if not low <= value <= high:
-            raise ValueError(f"{name} must be {low} to {high}, got {value}.")
+def _grid_of(patient, num_pixels, spacing_mm, num_slices, slice_spacing_mm, thickness_mm, middle_mm):
+    """Return the grid of a scan; without a number of slices, the one that covers both lungs."""
+    if num_slices is None:
+        low, high = (height * patient.scale[2] for height in _LUNGS_MM)
+        num_slices, middle_mm = int(np.ceil((high - low) / slice_spacing_mm)), (low + high) / 2
+    if num_pixels**2 * num_slices > _MOST_VOXELS:
+        raise ValueError(f"{num_slices} slices of {num_pixels} x {num_pixels} pixels are more than {_MOST_VOXELS} "
+                         "voxels (about 50 bytes each): take fewer pixels, or fewer slices further apart.")  # fmt: skip
+    return centred_grid((0.0, 0.0, middle_mm), (num_pixels, num_pixels, num_slices), spacing_mm, slice_spacing_mm,
+                        thickness_mm)  # fmt: skip
 
 
-def _check_whole(name, value, low, high):
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or not low <= value <= high:
-        raise ValueError(f"{name} must be a whole number, {low} to {high}, got {value!r}.")
+def _holds(grid, point_mm):
+    """Say whether a point is in a voxel of the grid: half of the spacing around its centre, however thick the slice."""
+    index = np.floor((np.array(point_mm) - grid.origin_mm) / grid.spacing_mm + 0.5)
+    return bool(((index >= 0) & (index < grid.size)).all())

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from medlearn.data.catalogue import Card, card
-from medlearn.data.chest_ct import _check_whole, blood_hu, centred_grid, draw_equipment, patient_name, patient_seeds
+from medlearn.data.chest_ct import blood_hu, centred_grid, draw_equipment, patient_name, patient_seeds
 from medlearn.data.chest_nodules import lidc_table
+from medlearn.data.chest_options import check_number, check_whole
 from medlearn.data.chest_patient import Patient
 from medlearn.data.chest_render import render
 from medlearn.data.ct_scanner import acquire
@@ -14,6 +15,7 @@ from medlearn.data.ct_scanner import acquire
 SIZE, SPACING_MM = 64, 0.7
 _RIM = 6  # pixels around a patch for the blur, cut off again
 _VIEWS = 6  # of one nodule, at most
+_MOST = 200_000
 _MIMICS = {"vessel": 0.40, "branching": 0.18, "pleura": 0.25, "scar": 0.06, "bronchus": 0.07, "lung": 0.04}
 
 
@@ -57,7 +59,8 @@ class NodulePatches:
 def load_nodule_patches(num_patients=100, *, patches_per_patient=20, prevalence=0.35, seed=0):
     """Simulate patches of 64 x 64 pixels with and without a nodule.
 
-    Each patient has a scanner, a slice thickness (as in LIDC-IDRI) and at least one nodule. Patches without a nodule
+    Each patient has a scanner, a slice thickness (as in LIDC-IDRI) and the nodules of the scan with the same name; who
+    has none there is given some, as many as a scan of LIDC-IDRI with nodules. Patches without a nodule
     lie on vessels and their branchings, pleura, scars, bronchi: the places where a simple detector fires.
 
     Parameters
@@ -67,10 +70,11 @@ def load_nodule_patches(num_patients=100, *, patches_per_patient=20, prevalence=
     patches_per_patient : int
         2 or more.
     prevalence : float
-        Share of patches with a nodule, more than 0 and less than 1. A patient with few nodules gives fewer: a nodule
+        Share of patches with a nodule, 0.001 to 0.999. A patient with few nodules gives fewer: a nodule
         is seen in 6 slices at most.
     seed : int
-        Another seed gives other patients.
+        Another seed gives other patients; the same seed gives those of :func:`load_nodule_scans`, so train and test
+        on two seeds.
 
     Returns
     -------
@@ -89,10 +93,13 @@ def load_nodule_patches(num_patients=100, *, patches_per_patient=20, prevalence=
     ((8, 64, 64), [1, 1, 0, 0, 1, 1, 0, 0])
     """
     seeds = patient_seeds(num_patients, seed)
-    _check_whole("patches_per_patient", patches_per_patient, 2, 10_000)
-    if not 0 < prevalence < 1:
-        raise ValueError(f"prevalence must be more than 0 and less than 1, got {prevalence}.")
-    images = np.empty((num_patients * patches_per_patient, SIZE, SIZE), np.float32)
+    patches_per_patient = check_whole("patches_per_patient", patches_per_patient, 2, 10_000)
+    prevalence = check_number("prevalence", prevalence, 0.001, 0.999)
+    count = len(seeds) * patches_per_patient
+    if count > _MOST:
+        raise ValueError(f"at most {_MOST} patches at once (16 kB each), got {len(seeds)} patients with "
+                         f"{patches_per_patient} each: take fewer, or several seeds one after another.")  # fmt: skip
+    images = np.empty((count, SIZE, SIZE), np.float32)
     rows = []
     for patient_seed in seeds:
         for image, row in _patches_of(patient_seed, patches_per_patient, prevalence):
@@ -109,7 +116,9 @@ def _patches_of(seed, count, prevalence):
     """Yield the patches of one patient, nodules first: the image, and kind, diameter, risk and label."""
     rng = np.random.default_rng([seed, 7])
     table = lidc_table()
-    patient = Patient(seed, num_nodules=int(rng.choice(table["scan_nodules"][table["scan_nodules"] > 0])))
+    patient = Patient(seed)
+    if not patient.nodules:
+        patient = Patient(seed, num_nodules=int(rng.choice(table["scan_nodules"][table["scan_nodules"] > 0])))
     thickness_mm = float(min(rng.choice(table["scan_thickness_mm"]), 3.0))
     scanner, contrast = draw_equipment(patient)
     wanted = min(max(1, round(prevalence * count)), _VIEWS * len(patient.nodules), count - 1)

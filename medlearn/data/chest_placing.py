@@ -68,7 +68,7 @@ def _find_place(patient, diameter_mm, others, rng):
             return point, attachment
     points = np.array([p for p in patient.points_in_lungs(0.06, 0.0, rng) if _clear(p, radius, others)])
     point = points[np.argmin(patient.look_up("lung", points))]  # a large one: where there is most room
-    return point, "pleura"
+    return point, "free" if -patient.look_up("lung", point[None])[0] > radius + 1 else "pleura"
 
 
 def _clear(point, radius, others):

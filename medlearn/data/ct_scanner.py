@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import fft
 
+from medlearn.data.chest_options import check_number
+
 KERNELS = ("soft", "standard", "sharp")
 _HALF_MM = {"soft": 0.33, "standard": 0.42, "sharp": 0.62}  # frequency per mm at which half of the contrast is left
 _BOOST = {"soft": 0.0, "standard": 0.12, "sharp": 0.45}  # edges are enhanced on purpose
@@ -29,8 +31,7 @@ class Scanner:
     def __post_init__(self):
         if self.kernel not in KERNELS:
             raise ValueError(f"kernel must be one of {', '.join(KERNELS)}, got {self.kernel!r}.")
-        if not 0.01 <= self.dose_mgy <= 1000:
-            raise ValueError(f"dose_mgy must be 0.01 to 1000, got {self.dose_mgy}. A screening CT has 1 to 3 mGy.")
+        check_number("dose_mgy", self.dose_mgy, 0.01, 1000, hint=" (a screening CT has 1 to 3)")
 
     @classmethod
     def draw(cls, rng):
@@ -128,9 +129,11 @@ def make_noise(shape, spacing_mm, scanner, *, thickness_mm, rng):
     density = noise_spectrum(frequency, scanner.kernel) / noise_variance(scanner.kernel)  # integral 1
     density *= _aperture(shape[1:], spacing_mm) ** 2
     gain = np.sqrt(density / (spacing_mm[0] * spacing_mm[1])).astype(np.float32)
-    white = rng.standard_normal(shape, dtype=np.float32)
+    weights = _overlap(thickness_mm / spacing_mm[2]) if shape[0] > 1 else np.ones(1)
+    white = rng.standard_normal((shape[0] + len(weights) - 1, *shape[1:]), dtype=np.float32)
+    white = sum(np.float32(w) * white[k : k + shape[0]] for k, w in enumerate(weights))
     noise = fft.irfft2(fft.rfft2(white) * gain, s=shape[1:], overwrite_x=True)
-    return _overlap(noise, thickness_mm / spacing_mm[2]) * np.float32(scanner.noise_hu(thickness_mm))
+    return noise * np.float32(scanner.noise_hu(thickness_mm))
 
 
 def blur(image_hu, spacing_mm, kernel):
@@ -169,11 +172,8 @@ def _aperture(shape, spacing_mm):
     return rows[:, None] * np.sinc(fft.rfftfreq(shape[1], spacing_mm[0]) * spacing_mm[0])[None, :]
 
 
-def _overlap(noise, overlap):
-    """Make noise alike in neighbouring slices that overlap: the mean of ``overlap`` thin slices, variance kept."""
-    if overlap <= 1 or len(noise) < 2:
-        return noise
-    reach = int(np.ceil((overlap - 1) / 2))
+def _overlap(overlap):
+    """Return the weights of thin slices whose sum is a slice that overlaps its neighbours; their squares add to 1."""
+    reach = max(int(np.ceil((overlap - 1) / 2)), 0)
     weights = np.clip((overlap + 1) / 2 - abs(np.arange(-reach, reach + 1)), 0, 1)
-    mixed = sum(w * np.roll(noise, k - reach, axis=0) for k, w in enumerate(weights))
-    return mixed / np.float32(np.sqrt((weights**2).sum()))
+    return weights / np.sqrt((weights**2).sum())

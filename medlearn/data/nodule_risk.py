@@ -2,6 +2,8 @@
 
 import math
 
+from medlearn.data.chest_options import check_flag, check_number, check_whole
+
 NODULE_TYPES = ("solid", "part-solid", "ground-glass")
 _TYPE = {"solid": 0.0, "part-solid": 0.377, "ground-glass": -0.1276}
 
@@ -18,7 +20,7 @@ def brock_probability(
     Parameters
     ----------
     diameter_mm : float
-        The longest diameter, more than 0.
+        The longest diameter, 0.1 to 300.
     age : float
         Years, 18 to 110. The model was made for 50 to 75.
     female, upper_lobe, spiculated, emphysema : bool
@@ -26,7 +28,7 @@ def brock_probability(
         Lung cancer in a relative of the first degree.
     nodule_type : {"solid", "part-solid", "ground-glass"}
     nodule_count : int
-        Nodules in the scan, 1 or more.
+        Nodules in the scan with this one, 1 to 1000.
 
     Returns
     -------
@@ -35,7 +37,7 @@ def brock_probability(
     Raises
     ------
     ValueError
-        If the diameter, the age, the count or the type is not possible.
+        If the diameter, the age, the count or the type is not possible, or a flag is neither True nor False.
 
     Examples
     --------
@@ -51,28 +53,21 @@ def brock_probability(
     McWilliams A et al., N Engl J Med 369:910, 2013, doi:10.1056/NEJMoa1214726. The same coefficients, not centred, are
     in table 2 of doi:10.1007/s00330-019-06168-x.
     """
-    _check(diameter_mm, age, nodule_type, nodule_count)
+    diameter_mm = check_number("diameter_mm", diameter_mm, 0.1, 300)
+    age = check_number("age", age, 18, 110, hint=" years")
+    nodule_count = check_whole("nodule_count", nodule_count, 1, 1000)
+    if nodule_type not in NODULE_TYPES:
+        raise ValueError(f"nodule_type must be one of {', '.join(NODULE_TYPES)}, got {nodule_type!r}.")
     log_odds = (
         0.0287 * (age - 62)
-        + 0.6011 * bool(female)
-        + 0.2961 * bool(family_history)
-        + 0.2953 * bool(emphysema)
+        + 0.6011 * check_flag("female", female)
+        + 0.2961 * check_flag("family_history", family_history)
+        + 0.2953 * check_flag("emphysema", emphysema)
         - 5.3854 * ((diameter_mm / 10) ** -0.5 - 1.58113883)  # 0 at 4 mm
         + _TYPE[nodule_type]
-        + 0.6581 * bool(upper_lobe)
+        + 0.6581 * check_flag("upper_lobe", upper_lobe)
         - 0.0824 * (nodule_count - 4)
-        + 0.7729 * bool(spiculated)
+        + 0.7729 * check_flag("spiculated", spiculated)
         - 6.7892
     )
     return 1 / (1 + math.exp(-log_odds))
-
-
-def _check(diameter_mm, age, nodule_type, nodule_count):
-    if not 0 < diameter_mm < math.inf:
-        raise ValueError(f"diameter_mm must be more than 0, got {diameter_mm}.")
-    if not 18 <= age <= 110:
-        raise ValueError(f"age must be 18 to 110 years, got {age}.")
-    if nodule_type not in _TYPE:
-        raise ValueError(f"nodule_type must be one of {', '.join(NODULE_TYPES)}, got {nodule_type!r}.")
-    if not nodule_count >= 1:
-        raise ValueError(f"nodule_count must be 1 or more, got {nodule_count}: it counts this nodule too.")

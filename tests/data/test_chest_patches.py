@@ -43,14 +43,15 @@ def test_labels_agree_with_the_table(patches):
 
 
 def test_a_patient_is_the_same_in_patches_and_in_a_scan(patches):
-    # The nodule in a patch is one of those of the patient whose scan has the same name.
-    name = patches.patients[0]
-    found = set(patches.diameters_mm[(patches.patients == name) & (patches.labels == 1)])
-    scan = data.simulate_patient(int(name.split("-")[-1]), num_pixels=16, spacing_mm=20, num_slices=2)
-    assert scan.patient == name
-    count = len(Patient(70000, None).nodules)
-    known = {nodule.diameter_mm for k in range(1, 24) for nodule in Patient(70000, k).nodules}
-    assert found <= known and count >= 0
+    # The nodules in the patches are those of the scan with the same name, if it has any.
+    scans = data.load_nodule_scans(5, seed=7, num_pixels=40, spacing_mm=10, slice_spacing_mm=20)
+    known = {scan.patient: scan.nodules for scan in scans}
+    assert {len(nodules) > 0 for nodules in known.values()} == {True, False}
+    for name, nodules in known.items():
+        here = (patches.patients == name) & (patches.labels == 1)
+        facts = zip(patches.diameters_mm[here], patches.malignancy[here], patches.malignant[here], strict=True)
+        listed = {(n.diameter_mm, n.malignancy_probability, n.malignant) for n in nodules}
+        assert here.any() and (not nodules or set(facts) <= listed)
 
 
 def test_a_nodule_is_in_the_middle_and_none_where_there_is_none(patches):
@@ -128,8 +129,10 @@ def real_crops(count):
     [
         ({"num_patients": 0}, "num_patients must be a whole number, 1 to 10000, got 0"),
         ({"patches_per_patient": 1}, "patches_per_patient must be a whole number, 2 to 10000, got 1"),
-        ({"prevalence": 1.0}, "prevalence must be more than 0 and less than 1, got 1.0"),
-        ({"prevalence": float("nan")}, "prevalence must be more than 0 and less than 1, got nan"),
+        ({"prevalence": 1.0}, "prevalence must be 0.001 to 0.999, got 1.0"),
+        ({"prevalence": "half"}, "prevalence must be 0.001 to 0.999, got 'half'"),
+        ({"num_patients": 10_000, "patches_per_patient": 99}, "at most 200000 patches at once .*, got 10000 patients"),
+        ({"prevalence": float("nan")}, "prevalence must be 0.001 to 0.999, got nan"),
         ({"seed": -2}, "seed must be a whole number, 0 to .*, got -2"),
     ],
 )

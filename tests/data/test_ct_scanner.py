@@ -135,6 +135,16 @@ def test_overlapping_slices_share_noise():
     assert near == pytest.approx(2 / 3, abs=0.03) and far == pytest.approx(0, abs=0.03)
 
 
+def test_few_thick_slices_keep_the_noise_and_their_ends_are_apart():
+    # 2 slices, 20 mm thick, 0.3 mm apart: almost one noise, and its size that of one slice. 8 slices of 5 mm every mm:
+    # the first and the last lie 7 mm apart and share nothing.
+    for count, step_mm, thick_mm, shared in ((2, 0.3, 20.0, 1.0), (8, 1.0, 5.0, 0.0)):
+        rng = np.random.default_rng(3)
+        noise = make_noise((count, 128, 128), (0.2, 0.2, step_mm), Scanner(), thickness_mm=thick_mm, rng=rng)
+        assert noise.std() == pytest.approx(Scanner().noise_hu(thick_mm), rel=0.15)
+        assert np.corrcoef(noise[0].ravel(), noise[-1].ravel())[0, 1] == pytest.approx(shared, abs=0.1)
+
+
 @pytest.mark.parametrize("kernel", KERNELS)
 def test_transfer_is_one_at_zero_and_a_half_where_it_says(kernel):
     assert transfer(0.0, kernel) == pytest.approx(1)
@@ -167,7 +177,9 @@ def test_acquire_depends_on_the_generator_alone_and_is_not_below_air():
 def test_scanner_refuses():
     with pytest.raises(ValueError, match="kernel must be one of soft, standard, sharp, got 'B30f'"):
         Scanner("B30f")
-    with pytest.raises(ValueError, match=r"dose_mgy must be 0.01 to 1000, got 0. A screening CT"):
+    with pytest.raises(ValueError, match=r"dose_mgy must be 0.01 to 1000 \(a screening CT has 1 to 3\), got 0"):
         Scanner("soft", 0)
-    with pytest.raises(ValueError, match=r"dose_mgy must be 0.01 to 1000, got nan"):
+    with pytest.raises(ValueError, match=r"dose_mgy must be 0.01 to 1000 .*, got nan"):
         Scanner("soft", float("nan"))
+    with pytest.raises(ValueError, match=r"dose_mgy must be .*, got 'low'"):
+        Scanner("soft", "low")

@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pytest
 
 from medlearn.data import brock_probability
@@ -45,11 +46,18 @@ def test_brock_rises_with_size_and_spiculation():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"diameter_mm": 0}, "diameter_mm must be more than 0, got 0"),
-        ({"diameter_mm": math.nan}, "diameter_mm must be more than 0, got nan"),
+        ({"diameter_mm": 0}, "diameter_mm must be 0.1 to 300, got 0"),
+        ({"diameter_mm": math.nan}, "diameter_mm must be 0.1 to 300, got nan"),
+        ({"diameter_mm": 1e-10}, "diameter_mm must be 0.1 to 300, got 1e-10"),
+        ({"diameter_mm": "8"}, "diameter_mm must be 0.1 to 300, got '8'"),
+        ({"diameter_mm": np.array([4.0, 8.0])}, r"diameter_mm must be 0.1 to 300, got array\(\[4., 8.\]\)"),
+        ({"female": "no"}, "female must be True or False, got 'no'"),
+        ({"spiculated": 3.0}, "spiculated must be True or False, got 3.0"),
+        ({"emphysema": None}, "emphysema must be True or False, got None"),
+        ({"nodule_count": 10**6}, "nodule_count must be a whole number, 1 to 1000, got 1000000"),
         ({"age": 12}, "age must be 18 to 110 years, got 12"),
         ({"nodule_type": "cystic"}, "nodule_type must be one of solid, part-solid, ground-glass, got 'cystic'"),
-        ({"nodule_count": 0}, "nodule_count must be 1 or more, got 0: it counts this nodule too"),
+        ({"nodule_count": 0}, "nodule_count must be a whole number, 1 to 1000, got 0"),
     ],
 )
 def test_brock_refuses(options, message):
