@@ -7,7 +7,7 @@
 # the same way on real patients. Does it matter which one you take?
 #
 # The cell features are measured on real microscope images and come with scikit-learn. Where gradients are simulated,
-# the text says so. The lesson takes about two hours; the exercise marked *further* comes on top of that.
+# the text says so. The lesson takes a little over two hours; the exercise marked *further* comes on top of that.
 
 # %% [markdown]
 # ## A rate of its own for every weight
