@@ -128,7 +128,7 @@ def describe(value):
         array = _numpy(value)
         if array.size > 64:
             return f"an {'array' if kind == 'array' else 'tensor'} of {array.dtype}, shape {array.shape}{_span(array)}"
-        text = np.array2string(array, precision=4, suppress_small=True, separator=", ")
+        text = np.array2string(array, precision=4, separator=", ")
         return f"{kind}({text})"
     if kind == "image":
         return f"an image of size {value.GetSize()} and spacing {value.GetSpacing()} mm"
