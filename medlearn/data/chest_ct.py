@@ -94,7 +94,8 @@ def simulate_patient(
     middle_mm : float
         Height of the middle slice above the carina, where the trachea divides. Not used if ``num_slices`` is None.
     num_nodules : int, optional
-        In both lungs; the scan lists those whose centre it covers. Else drawn from the scans of LIDC-IDRI: often none.
+        In both lungs; the scan lists those whose centre it covers. Else drawn from the scans of LIDC-IDRI:
+        none in 13 % of them.
     scanner : Scanner, optional
         Kernel and dose; else drawn.
     contrast : bool, optional

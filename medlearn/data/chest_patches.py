@@ -59,8 +59,8 @@ class NodulePatches:
 def load_nodule_patches(num_patients=100, *, patches_per_patient=20, prevalence=0.35, seed=0):
     """Simulate patches of 64 x 64 pixels with and without a nodule.
 
-    Each patient has a scanner, a slice thickness (as in LIDC-IDRI) and the nodules of the scan with the same name; who
-    has none there is given some, as many as a scan of LIDC-IDRI with nodules. Patches without a nodule
+    Each patient has a scanner, a slice thickness (of LIDC-IDRI, 3 mm at most) and the nodules of the scan with the
+    same name; who has none there is given some, as many as a scan of LIDC-IDRI with nodules. Patches without a nodule
     lie on vessels and their branchings, pleura, scars, bronchi: the places where a simple detector fires.
 
     Parameters

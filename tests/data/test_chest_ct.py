@@ -6,6 +6,7 @@ import SimpleITK as sitk
 from scipy import ndimage
 
 from medlearn import data
+from medlearn.data import chest_placing
 from medlearn.data.chest_ct import centred_grid
 from medlearn.data.chest_organs import HILA
 from medlearn.data.chest_patient import Patient
@@ -180,9 +181,15 @@ def test_nodules_lie_in_the_lungs_as_they_are_attached(many):
         assert depth > -1
         if nodule.attachment == "free":
             assert depth > nodule.diameter_mm / 2
-        if nodule.attachment == "pleura":
-            assert depth < nodule.diameter_mm / 2 + 3  # the coarse look-up of the wall is good to some mm
         assert nodule.side == patient.side(np.array([nodule.centre_mm]))[0]
+
+
+def test_a_nodule_that_fits_nowhere_is_named_by_where_it_is_put(monkeypatch):
+    # It goes where there is most room: 4 mm are free there, a ball wider than the lungs touches the pleura.
+    monkeypatch.setattr(chest_placing, "_fits", lambda *_: False)
+    patient = Patient(0)
+    for diameter_mm, expected in ((4.0, "free"), (400.0, "pleura")):
+        assert chest_placing._find_place(patient, diameter_mm, [], patient.rng("test"))[1] == expected
 
 
 def test_risk_is_that_of_the_brock_model(many):
