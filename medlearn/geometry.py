@@ -178,8 +178,8 @@ def resample(image, *, spacing_mm, interpolation="linear", default_value=None):
     Raises
     ------
     ValueError
-        If the spacing is not positive or asks for 2 ** 31 voxels or more, the interpolation is unknown, the default
-        value does not fit the pixel type, or the image has several channels.
+        If the spacing is not positive or asks for 2 ** 31 voxels or more, the interpolation is unknown, or cubic with
+        an axis of two voxels, the default value does not fit the pixel type, or the image has several channels.
 
     Examples
     --------
@@ -225,8 +225,8 @@ def resample_like(image, reference, *, interpolation="linear", default_value=Non
     Raises
     ------
     ValueError
-        If the dimensions differ, the interpolation is unknown, the default value does not fit the pixel type, or the
-        image has several channels.
+        If the dimensions differ, the interpolation is unknown, or cubic with an axis of two voxels, the default value
+        does not fit the pixel type, or the image has several channels.
 
     Examples
     --------
@@ -291,6 +291,11 @@ def _resample_to(image, target, interpolation, default_value):
     if image.GetDimension() != target.dimension:
         raise ValueError(
             f"image is {image.GetDimension()}-D, the target {target.dimension}-D; take a slice, or sitk.JoinSeries."
+        )
+    if interpolation == "cubic" and 2 in image.GetSize():
+        raise ValueError(
+            f"cubic interpolation needs 3 voxels along an axis, or one; the image's size is {image.GetSize()}."
+            " (ITK reads beyond an axis of 2.) Take interpolation='linear'."
         )
     values = sitk.GetArrayViewFromImage(image)
     default_value = float(values.min() if default_value is None else default_value)
