@@ -26,7 +26,7 @@ def main(arguments=None):
     Examples
     --------
     >>> main(["data", "list", "--names"])                                      # doctest: +ELLIPSIS
-    clinical_ct_template
+    breast_cytology
     ...
     """
     from medlearn.data.cache import DataUnavailable
