@@ -199,7 +199,7 @@ def test_resample_rounds_integers():
 
 
 def test_cubic_overshoot_is_clamped_to_the_pixel_type():
-    image = sitk.GetImageFromArray(np.array([[0, 0, 0, 255, 255, 255]] * 2, dtype=np.uint8))
+    image = sitk.GetImageFromArray(np.array([[0, 0, 0, 255, 255, 255]] * 3, dtype=np.uint8))
     values = sitk.GetArrayFromImage(resample(image, spacing_mm=[0.25, 1.0], interpolation="cubic"))[0].astype(int)
     assert values.max() == 255 and np.abs(np.diff(values)).max() < 128  # no wrap from 255 to 0
 
@@ -232,12 +232,12 @@ def test_resample_like_fills_outside_with_the_smallest_value_or_the_given_one():
 @pytest.mark.parametrize("default_value", [-1000, 256, 0.5, np.nan])
 def test_a_default_value_that_the_pixel_type_cannot_hold_is_refused(interpolation, default_value):
     # SimpleITK wraps: -1000 is 24 in eight bits, a label that nobody drew.
-    labels = sitk.Image([2, 1], sitk.sitkUInt8) + 3
-    wide = Geometry([4, 1], [1, 1], [-1, 0], np.eye(2))
+    labels = sitk.Image([3, 1], sitk.sitkUInt8) + 3
+    wide = Geometry([5, 1], [1, 1], [-1, 0], np.eye(2))
     with pytest.raises(ValueError, match=r"default_value .* 8-bit unsigned integer.*whole number from 0 to 255"):
         resample_like(labels, wide, interpolation=interpolation, default_value=default_value)
     result = resample_like(labels, wide, interpolation=interpolation, default_value=255)
-    assert sitk.GetArrayFromImage(result).tolist() == [[255, 3, 3, 255]]
+    assert sitk.GetArrayFromImage(result).tolist() == [[255, 3, 3, 3, 255]]
 
 
 def test_a_spacing_that_no_memory_holds_is_refused():
