@@ -7,11 +7,12 @@ import SimpleITK as sitk
 
 from medlearn.data.catalogue import Card, card
 from medlearn.data.chest_nodules import Nodule
-from medlearn.data.chest_options import check_count, check_flag, check_view, check_whole
+from medlearn.data.chest_options import check_count, check_view
 from medlearn.data.chest_patient import Patient
 from medlearn.data.chest_render import TISSUE_HU, render
 from medlearn.data.ct_scanner import Scanner, acquire
 from medlearn.data.dicom_writer import write_dicom_series
+from medlearn.data.options import check_flag, check_whole
 from medlearn.data.voxels import Grid
 
 _MIDDLE_MM = -35.0  # of the lungs, above the carina

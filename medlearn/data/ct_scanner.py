@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import fft
 
-from medlearn.data.chest_options import check_number
+from medlearn.data.options import check_number
 
 KERNELS = ("soft", "standard", "sharp")
 _HALF_MM = {"soft": 0.33, "standard": 0.42, "sharp": 0.62}  # frequency per mm at which half of the contrast is left

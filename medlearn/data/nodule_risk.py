@@ -2,7 +2,7 @@
 
 import math
 
-from medlearn.data.chest_options import check_flag, check_number, check_whole
+from medlearn.data.options import check_flag, check_number, check_whole
 
 NODULE_TYPES = ("solid", "part-solid", "ground-glass")
 _TYPE = {"solid": 0.0, "part-solid": 0.377, "ground-glass": -0.1276}

@@ -6,6 +6,7 @@ import numpy as np
 
 from medlearn.data.catalogue import Card, card
 from medlearn.data.lung_anatomy import Lung
+from medlearn.data.options import check_whole
 
 _MAX_VALUES = 250_000_000  # pixels of all patches together: 1 GB
 
@@ -115,9 +116,7 @@ def _check_options(num_patients, slices_per_patient, patches_per_slice, prevalen
         ("size", size, 8, 40),
         ("seed", seed, 0, np.inf),
     ):
-        if not (isinstance(value, (int, np.integer)) and not isinstance(value, bool) and low <= value <= high):
-            limits = f"{low} to {high}" if high < np.inf else f"{low} or more"
-            raise ValueError(f"{name} must be a whole number, {limits}, got {value!r}.")
+        check_whole(name, value, low, high)
     if not 0 < prevalence < 1:
         raise ValueError(f"prevalence must be between 0 and 1, got {prevalence!r}; 0.4 is two patients in five.")
     values = num_patients * slices_per_patient * patches_per_slice * size**2
