@@ -6,7 +6,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from medlearn.data.catalogue import Card, card
-from medlearn.data.chest_nodules import Nodule
+from medlearn.data.chest_nodules import Nodule, lidc_table
 from medlearn.data.chest_options import check_count, check_view
 from medlearn.data.chest_patient import Patient
 from medlearn.data.chest_render import TISSUE_HU, render
@@ -47,6 +47,7 @@ class ChestScan:
     person: Person
     scanner: Scanner
     contrast: bool
+    slice_thickness_mm: float
     patient: str
     card: Card
 
@@ -66,6 +67,7 @@ class ChestScan:
         return write_dicom_series(
             self.image, folder, patient_name=f"Simulated^{self.patient}", patient_id=self.patient,
             series_description=f"SIMULATED chest CT, {self.scanner.kernel} kernel",
+            slice_thickness_mm=self.slice_thickness_mm,
         )  # fmt: skip
 
 
@@ -100,7 +102,7 @@ def simulate_patient(
     scanner : Scanner, optional
         Kernel and dose; else drawn.
     contrast : bool, optional
-        Contrast medium in the blood; else drawn, half of the scans.
+        Contrast medium in the blood; else drawn, as often as in LIDC-IDRI: 31 % of the scans.
 
     Returns
     -------
@@ -142,7 +144,8 @@ def simulate_patient(
         nodule_labels=_as_image(numbers[found.nodule], grid),
         nodules=tuple(patient.nodules[k] for k in kept),
         person=Person(patient.age, patient.female, patient.emphysema, patient.family_history),
-        scanner=scanner, contrast=contrast, patient=patient_name(seed), card=card("simulated_chest_ct"),
+        scanner=scanner, contrast=contrast, slice_thickness_mm=float(grid.thickness_mm),
+        patient=patient_name(seed), card=card("simulated_chest_ct"),
     )  # fmt: skip
 
 
@@ -204,7 +207,7 @@ def draw_equipment(patient, scanner=None, contrast=None):
     if not isinstance(scanner, Scanner | None):
         raise ValueError(f"scanner must be a Scanner, such as Scanner('soft', 2.0), or None, got {scanner!r}.")
     rng = patient.rng("scanner")
-    drawn, injected = Scanner.draw(rng), bool(rng.random() < 0.5)
+    drawn, injected = Scanner.draw(rng), bool(rng.random() < lidc_table()["scan_contrast"].mean())
     return scanner or drawn, injected if contrast is None else check_flag("contrast", contrast)
 
 

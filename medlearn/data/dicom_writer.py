@@ -9,12 +9,14 @@ import SimpleITK as sitk
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, MRImageStorage, generate_uid
 from pydicom.valuerep import format_number_as_ds
 
+from medlearn.data.options import check_number
+
 _STORAGE = {"CT": CTImageStorage, "MR": MRImageStorage}
 
 
 def write_dicom_series(
     image, folder, *, patient_name="Simulated^Patient", patient_id="SIM-0001", modality="CT", series_description="",
-    seed=0,
+    slice_thickness_mm=None, seed=0,
 ):  # fmt: skip
     """Write a volume as one DICOM file per slice. File names are **not** in slice order, so a reader must sort.
 
@@ -28,6 +30,8 @@ def write_dicom_series(
     patient_name, patient_id, series_description : str
         For the header.
     modality : {"CT", "MR"}
+    slice_thickness_mm : float, optional
+        Over which the scanner averaged; else the distance between slices, as if they neither overlap nor leave gaps.
     seed : int
         Shuffles the file names. UIDs derive from the seed, the patient, the voxels and their places: the same call
         writes the same files, another volume gets other UIDs.
@@ -40,7 +44,7 @@ def write_dicom_series(
     ------
     ValueError
         If the image is not 3-D, its in-plane axes are not at right angles, its values do not fit, the modality is
-        unknown, or the folder already holds DICOM files.
+        unknown, the thickness is not 0.01 to 1000, or the folder already holds DICOM files.
 
     Examples
     --------
@@ -60,6 +64,9 @@ def write_dicom_series(
     template = _template(image, modality, slope, intercept)
     template.PatientName, template.PatientID = patient_name, patient_id
     template.SeriesDescription = series_description
+    if slice_thickness_mm is not None:
+        thickness_mm = check_number("slice_thickness_mm", slice_thickness_mm, 0.01, 1000)
+        template.SliceThickness = format_number_as_ds(thickness_mm)
     content = hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest()
     grid = (image.GetSpacing(), image.GetOrigin(), image.GetDirection())
     template.StudyInstanceUID = _uid(patient_id, seed, "study")

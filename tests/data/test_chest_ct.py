@@ -1,13 +1,14 @@
 """The simulated chest CT: anatomy on the right sides, tissues, nodules, geometry, and that one seed is one patient."""
 
 import numpy as np
+import pydicom
 import pytest
 import SimpleITK as sitk
 from scipy import ndimage
 
 from medlearn import data
 from medlearn.data import chest_placing
-from medlearn.data.chest_ct import centred_grid
+from medlearn.data.chest_ct import centred_grid, draw_equipment
 from medlearn.data.chest_organs import HILA
 from medlearn.data.chest_patient import Patient
 from medlearn.data.chest_render import TISSUE_HU, render
@@ -281,6 +282,20 @@ def test_dicom_files_come_back_as_the_same_scan(tmp_path):
     np.testing.assert_array_equal(sitk.GetArrayFromImage(image), scan.array)
     assert image.GetSpacing() == scan.image.GetSpacing() and image.GetOrigin() == pytest.approx(scan.image.GetOrigin())
     assert image.GetMetaData("0010|0020") == "SIM-CHEST-9"
+
+
+def test_dicom_tells_the_thickness_of_slices_that_overlap_from_their_distance(tmp_path):
+    scan = data.simulate_patient(9, num_pixels=24, spacing_mm=16, num_slices=3, slice_spacing_mm=2.5,
+                                 slice_thickness_mm=4.0)  # fmt: skip
+    header = pydicom.dcmread(scan.write_dicom(tmp_path / "series")[0])
+    assert (scan.slice_thickness_mm, header.SliceThickness, header.SpacingBetweenSlices) == (4.0, 4.0, 2.5)
+
+
+def test_contrast_medium_is_as_frequent_as_in_lidc():
+    patients = [Patient(seed) for seed in range(300)]
+    share = np.mean([draw_equipment(patient)[1] for patient in patients])
+    # LIDC: 312 of 1018 scans; three standard errors of 300 draws are 3 * sqrt(0.306 * 0.694 / 300) = 0.08
+    assert abs(share - 312 / 1018) < 0.08
 
 
 def test_scans_stream_and_each_seed_has_its_own_patients():

@@ -519,3 +519,10 @@ def test_write_dicom_series_does_not_mix_two_series(series):
     folder, _ = series
     with pytest.raises(ValueError, match=r"already holds \.dcm files"):
         write_dicom_series(volume(), folder)
+
+
+@pytest.mark.parametrize("thickness_mm", [0, -1.0, float("nan"), "2"])
+def test_a_thickness_that_is_none_is_refused(tmp_path, thickness_mm):
+    with pytest.raises(ValueError, match=r"slice_thickness_mm must be 0\.01 to 1000, got"):
+        write_dicom_series(volume(), tmp_path / "a", slice_thickness_mm=thickness_mm)
+    assert not (tmp_path / "a").exists()
