@@ -2,6 +2,8 @@
 
 import pytest
 
+import medlearn  # noqa: F401 - before a test module imports Keras, which fixes its backend at once
+
 
 @pytest.fixture(autouse=True)
 def private_home(tmp_path, monkeypatch):
