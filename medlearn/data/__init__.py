@@ -29,9 +29,11 @@ __all__ = load_lazily(
         "download": ("fetch",),
         "fake_identifiers": ("fake_identity", "plant_identifiers"),
         "head_ct": ("simulate_head_ct",),
+        "lidc_chest": ("ReadNodule", "load_lidc_chest"),
         "luna16": ("Crops", "load_luna16_crops"),
         "nifti": ("read_nifti", "write_nifti"),
         "nodule_risk": ("brock_probability",),
+        "nodules": ("load_luna16_patches", "load_nodulemnist3d"),
         "scans": (
             "BrainTemplate",
             "Scan",

@@ -7,7 +7,7 @@ import SimpleITK as sitk
 
 from medlearn.data.catalogue import Card, card
 from medlearn.data.chest_nodules import Nodule, lidc_table
-from medlearn.data.chest_options import check_count, check_view
+from medlearn.data.chest_options import check_count, check_scan, check_view
 from medlearn.data.chest_patient import Patient
 from medlearn.data.chest_render import TISSUE_HU, render
 from medlearn.data.ct_scanner import Scanner, acquire
@@ -32,24 +32,33 @@ class Person:
 
 @dataclass(frozen=True)
 class ChestScan:
-    """A chest CT of one SIMULATED patient.
+    """A chest CT of one patient: SIMULATED or real, as ``card.synthetic`` says.
 
     ``image`` holds int16 HU, ``lung_mask`` 1 in the lungs with their vessels and nodules, ``nodule_labels`` k where
     more than half of the voxel is nodule ``nodules[k - 1]``; of a nodule smaller than the voxels there may be none. All
     three have one geometry, LPS with identity direction: the first row of a slice is the front, and the patient's left
-    (the side of the heart) is at high x.
+    (the side of the heart) is at high x. Of a real scan, ``person``, ``scanner`` and ``lung_mask`` are None where
+    nobody told them: :func:`medlearn.data.load_lidc_chest`.
+
+    Raises
+    ------
+    ValueError
+        If ``image`` is no volume with a spacing, or a mask has another geometry.
     """
 
     image: sitk.Image
-    lung_mask: sitk.Image
+    lung_mask: sitk.Image | None
     nodule_labels: sitk.Image
     nodules: tuple[Nodule, ...]
-    person: Person
-    scanner: Scanner
+    person: Person | None
+    scanner: Scanner | None
     contrast: bool
     slice_thickness_mm: float
     patient: str
     card: Card
+
+    def __post_init__(self):
+        check_scan(self.image, lung_mask=self.lung_mask, nodule_labels=self.nodule_labels)
 
     @property
     def array(self):
@@ -64,10 +73,11 @@ class ChestScan:
 
     def write_dicom(self, folder):
         """Write the slices as DICOM files into an empty folder, and return their paths in the order of the slices."""
+        kernel = f", {self.scanner.kernel} kernel" if self.scanner else ""
+        name, kind = ("Simulated^", "SIMULATED chest CT") if self.card.synthetic else ("", "Derived chest CT")
         return write_dicom_series(
-            self.image, folder, patient_name=f"Simulated^{self.patient}", patient_id=self.patient,
-            series_description=f"SIMULATED chest CT, {self.scanner.kernel} kernel",
-            slice_thickness_mm=self.slice_thickness_mm,
+            self.image, folder, patient_name=name + self.patient, patient_id=self.patient,
+            series_description=kind + kernel, slice_thickness_mm=self.slice_thickness_mm,
         )  # fmt: skip
 
 

@@ -1,6 +1,6 @@
-"""Small square cuts from simulated chest CT: around nodules, and around what looks like one and is none."""
+"""Small square cuts from chest CT: around nodules, and around what looks like one and is none."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -16,30 +16,42 @@ SIZE, SPACING_MM = 64, 0.7
 _RIM = 6  # pixels around a patch for the blur, cut off again
 _VIEWS = 6  # of one nodule, at most
 _MOST = 200_000
+_COLUMNS = ("labels", "patients", "kinds", "diameters_mm", "malignancy", "malignant")
 _MIMICS = {"vessel": 0.40, "branching": 0.18, "pleura": 0.25, "scar": 0.06, "bronchus": 0.07, "lung": 0.04}
 
 
 @dataclass(frozen=True)
 class NodulePatches:
-    """Patches of SIMULATED patients, one slice each, 0.7 mm to a pixel.
+    """Patches of chest CT, one slice each: of SIMULATED patients or of real ones, as ``card.synthetic`` says.
+
+    What a real set does not tell is NaN, "" or -1, never a guess: :mod:`medlearn.data.nodules`.
 
     Parameters
     ----------
-    images_hu : ndarray of float32, shape (patch, 64, 64)
+    images_hu : ndarray of float32, shape (patch, row, column)
+        Simulated: 64 x 64 pixels.
     labels : ndarray of int64
         1: a nodule is near the middle. 0: none.
     patients : ndarray of str
         The patient of each patch. Split by it: the patches of a patient show the same nodules and the same scanner.
     kinds : ndarray of str
-        The type of the nodule, or what was taken instead: vessel, branching, pleura, scar, bronchus, lung.
+        The type of the nodule, or what was taken instead: vessel, branching, pleura, scar, bronchus, lung. "": not
+        told.
     diameters_mm : ndarray of float64
-        Of the nodule; NaN where there is none.
+        Of the nodule; NaN where there is none, or where it is not told.
     malignancy : ndarray of float64
-        Probability that the nodule is cancer; NaN where there is none.
+        Probability that the nodule is cancer; NaN where there is none, or where it is not told.
     malignant : ndarray of int64
-        The label drawn with this probability; 0 where there is no nodule.
+        Simulated: the label drawn with this probability. Real: what ``card`` says. 0 where there is no nodule; -1: not
+        told.
     spacing_mm : float
+        Of the pixels; NaN: it differs from patch to patch and is not told.
     card : Card
+
+    Raises
+    ------
+    ValueError
+        If there is not one entry for each image, or the spacing is not positive.
     """
 
     images_hu: np.ndarray
@@ -52,8 +64,42 @@ class NodulePatches:
     spacing_mm: float
     card: Card
 
+    def __post_init__(self):
+        shape = np.shape(self.images_hu)
+        if len(shape) != 3:
+            raise ValueError(f"images_hu must have the shape (patch, row, column), got {shape}.")
+        for name in _COLUMNS:
+            if np.shape(getattr(self, name)) != shape[:1]:
+                raise ValueError(
+                    f"{name} must have one entry for each of the {shape[0]} images, got the shape"
+                    f" {np.shape(getattr(self, name))}."
+                )
+        if not (np.isnan(self.spacing_mm) or 0 < self.spacing_mm < np.inf):
+            raise ValueError(f"spacing_mm must be positive, or NaN where it is not known, got {self.spacing_mm}.")
+
     def __len__(self):
         return len(self.labels)
+
+    def select(self, indices):
+        """Return some of the patches.
+
+        Parameters
+        ----------
+        indices : slice, ndarray of bool with one value for each patch, or sequence of int
+            As for an array of NumPy.
+
+        Returns
+        -------
+        NodulePatches
+
+        Examples
+        --------
+        >>> patches = load_nodule_patches(num_patients=2, patches_per_patient=4, prevalence=0.5)
+        >>> patches.select(patches.labels == 1).patients.tolist()
+        ['SIM-CHEST-0', 'SIM-CHEST-0', 'SIM-CHEST-1', 'SIM-CHEST-1']
+        """
+        arrays = {name: getattr(self, name)[indices] for name in ("images_hu", *_COLUMNS)}
+        return replace(self, **arrays)
 
 
 def load_nodule_patches(num_patients=100, *, patches_per_patient=20, prevalence=0.35, seed=0):
