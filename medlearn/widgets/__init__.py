@@ -19,6 +19,7 @@ __all__ = load_lazily(
         "convolution_drawing": ("draw_convolution_1d", "draw_convolution_2d"),
         "convolution_explorer": ("explore_convolution",),
         "explorer": ("Explorer", "explore"),
+        "feature_maps": ("draw_feature_maps", "explore_feature_maps"),
         "findings": ("Finding", "draw_findings", "explore_findings", "list_findings"),
         "loss_surface": ("draw_loss_surface", "explore_loss_surface"),
         "optimizer_race": ("run_race", "tune_race"),
