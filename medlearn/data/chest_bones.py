@@ -99,8 +99,11 @@ def _paint_shoulder_blades(image_hu, lattice, places, cavity):
     region = lattice.region((abs(x) > 45) & (y > -20) & (cavity < 50) & (cavity > 5) & (z > -75) & (z < 120))
     if region is None:
         return
-    side, back, z, depth = (region.voxels(values) for values in (abs(x), y, z, cavity))
+    depth = region.voxels(cavity)
     soft = lattice.grid.extent_mm[:2].mean()
+    shell = (depth > 15 - soft) & (depth < 35 + soft)  # elsewhere both shares are 0
+    depth = depth[shell]
+    side, back, z = (region.voxels(values)[shell] for values in (abs(x), y, z))
     grow = np.clip((z + 70) / 60, 0, 1)
     along = (back - 84 + 78 * grow**0.5) / 78  # 0 at the joint, growing towards the spine
     reach = np.clip(0.5 + along * 78 / soft, 0, 1) * np.clip(0.5 + (side - 58) / soft, 0, 1)
@@ -108,7 +111,7 @@ def _paint_shoulder_blades(image_hu, lattice, places, cavity):
     knob = np.clip(0.5 - (np.hypot(depth - 27, along * 78) - 3 - 5 * grow) / soft, 0, 1) * (side > 58)
     share = np.maximum(plate, knob) * np.clip((z + 70) / 5, 0, 1)
     here = image_hu[region.fine]
-    here += share * (np.where(knob > plate, 380.0, 620.0) - here)
+    here[shell] += share * (np.where(knob > plate, 380.0, 620.0) - here[shell])
 
 
 def _bar(x, y, x0, y0, x1, y1, radius, soft):

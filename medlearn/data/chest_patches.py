@@ -6,6 +6,7 @@ import numpy as np
 
 from medlearn.data.catalogue import Card, card
 from medlearn.data.chest_ct import blood_hu, centred_grid, draw_equipment, patient_name, patient_seeds
+from medlearn.data.chest_mimics import find_mimics
 from medlearn.data.chest_nodules import lidc_table
 from medlearn.data.chest_patient import Patient
 from medlearn.data.chest_render import render
@@ -17,7 +18,6 @@ _RIM = 6  # pixels around a patch for the blur, cut off again
 _VIEWS = 6  # of one nodule, at most
 _MOST = 200_000
 _COLUMNS = ("labels", "patients", "kinds", "diameters_mm", "malignancy", "malignant")
-_MIMICS = {"vessel": 0.40, "branching": 0.18, "pleura": 0.25, "scar": 0.06, "bronchus": 0.07, "lung": 0.04}
 
 
 @dataclass(frozen=True)
@@ -169,7 +169,7 @@ def _patches_of(seed, count, prevalence):
     scanner, contrast = draw_equipment(patient)
     wanted = min(max(1, round(prevalence * count)), _VIEWS * len(patient.nodules), count - 1)
     places = [_nodule_view(patient.nodules[k % len(patient.nodules)], rng) for k in range(wanted)]
-    places += _mimics(patient, count - wanted, rng)
+    places += [(*place, None) for place in find_mimics(patient, count - wanted, SPACING_MM, rng)]
     for middle, kind, nodule in places:
         grid = centred_grid(middle, (SIZE + 2 * _RIM,) * 2 + (1,), SPACING_MM, thickness_mm, thickness_mm)
         image = render(patient, grid, blood_hu=blood_hu(patient, contrast)).image_hu
@@ -184,59 +184,3 @@ def _nodule_view(nodule, rng):
     """Return a place within the nodule: any slice through its inner half, up to 4 pixels aside."""
     shift = np.append(rng.uniform(-4, 4, 2) * SPACING_MM, rng.uniform(-0.5, 0.5) * nodule.diameter_mm / 2)
     return np.array(nodule.centre_mm) + shift, nodule.type, nodule
-
-
-def _mimics(patient, count, rng):
-    """Return places of other structures, none of them near a nodule."""
-    places = []
-    while len(places) < count:
-        kind = str(rng.choice(list(_MIMICS), p=list(_MIMICS.values())))
-        middle = _MIMIC_PLACE[kind](patient, rng)
-        if middle is None or patient.look_up("cavity", middle[None])[0] > 4:
-            continue
-        middle = middle + np.append(rng.uniform(-4, 4, 2) * SPACING_MM, 0)
-        if all(np.linalg.norm(middle - n.centre_mm) > n.longest_mm / 2 + 10 for n in patient.nodules):
-            places.append((middle, kind, None))
-    return places
-
-
-def _on_vessel(patient, rng):
-    """A vessel of 1.5 to 8 mm, more often one that runs through the slice: a disc, like a nodule."""
-    vessels = patient.vessels[0]
-    along = vessels.end_mm - vessels.start_mm
-    steep = abs(along[:, 2]) / np.maximum(np.linalg.norm(along, axis=1), 1e-6)
-    return _pick(vessels, steep**2 * (vessels.radius_mm > 0.75) * np.minimum(vessels.radius_mm, 4) ** 2, rng)
-
-
-def _on_branching(patient, rng):
-    vessels = patient.vessels[0]
-    chance = (vessels.end_radius_mm > 0.8) * np.minimum(vessels.radius_mm, 3) ** 2
-    return vessels.end_mm[rng.choice(len(vessels), p=chance / chance.sum())]
-
-
-def _on_bronchus(patient, rng):
-    return _pick(patient.bronchi, patient.bronchi.radius_mm, rng)
-
-
-def _on_scar(patient, rng):
-    return _pick(patient.scars, np.ones(len(patient.scars)), rng) if len(patient.scars) else None
-
-
-def _on_pleura(patient, rng):
-    points = patient.points_in_lungs(0.05, -1.0, rng)
-    return points[np.argmin(abs(patient.look_up("lung", points) + rng.uniform(0, 4)))]
-
-
-def _in_lung(patient, rng):
-    return patient.points_in_lungs(0.05, 4.0, rng)[0]
-
-
-def _pick(tubes, chance, rng):
-    chosen = rng.choice(len(tubes), p=chance / chance.sum())
-    return (tubes.start_mm[chosen] + tubes.end_mm[chosen]) / 2
-
-
-_MIMIC_PLACE = {
-    "vessel": _on_vessel, "branching": _on_branching, "pleura": _on_pleura, "scar": _on_scar,
-    "bronchus": _on_bronchus, "lung": _in_lung,
-}  # fmt: skip

@@ -1,6 +1,7 @@
 """The scanner of a simulated CT: blur, noise with the texture of filtered back-projection, dose and kernel."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from scipy import fft
@@ -101,6 +102,7 @@ def noise_spectrum(frequency_mm, kernel):
     return np.abs(frequency_mm) * transfer(frequency_mm, kernel) ** 2
 
 
+@lru_cache(maxsize=len(KERNELS))
 def noise_variance(kernel):
     """Return the integral of the noise power spectrum over the plane of frequencies, in the same arbitrary units."""
     frequency = np.linspace(0, 8 * _HALF_MM[kernel], 4001)
@@ -125,10 +127,7 @@ def make_noise(shape, spacing_mm, scanner, *, thickness_mm, rng):
     ndarray of float32
         Pixels as large as the blur, or larger, average some of the noise away, as in a scanner.
     """
-    frequency = _frequencies(shape[1:], spacing_mm)
-    density = noise_spectrum(frequency, scanner.kernel) / noise_variance(scanner.kernel)  # integral 1
-    density *= _aperture(shape[1:], spacing_mm) ** 2
-    gain = np.sqrt(density / (spacing_mm[0] * spacing_mm[1])).astype(np.float32)
+    gain = _noise_filter(tuple(shape[1:]), tuple(spacing_mm[:2]), scanner.kernel)
     weights = _overlap(thickness_mm / spacing_mm[2]) if shape[0] > 1 else np.ones(1)
     white = rng.standard_normal((shape[0] + len(weights) - 1, *shape[1:]), dtype=np.float32)
     white = sum(np.float32(w) * white[k : k + shape[0]] for k, w in enumerate(weights))
@@ -154,11 +153,24 @@ def blur(image_hu, spacing_mm, kernel):
     rows, columns = image_hu.shape[1:]
     pad = 6  # pixels, so that what leaves at one side does not come in at the other
     padded = np.pad(image_hu, ((0, 0), (pad, pad), (pad, pad)), mode="edge")
-    frequency = _frequencies(padded.shape[1:], spacing_mm)
-    rest = transfer(frequency, kernel) / np.maximum(_aperture(padded.shape[1:], spacing_mm), 0.4)
-    rest = np.minimum(rest, 1 + _BOOST[kernel]).astype(np.float32)
+    rest = _blur_filter(padded.shape[1:], tuple(spacing_mm[:2]), kernel)
     sharp = fft.irfft2(fft.rfft2(padded) * rest, s=padded.shape[1:], overwrite_x=True)
     return np.ascontiguousarray(sharp[:, pad : pad + rows, pad : pad + columns])
+
+
+@lru_cache(maxsize=8)
+def _noise_filter(shape, spacing_mm, kernel):
+    """Return by how much ``make_noise`` multiplies each frequency of white noise."""
+    density = noise_spectrum(_frequencies(shape, spacing_mm), kernel) / noise_variance(kernel)  # integral 1
+    density *= _aperture(shape, spacing_mm) ** 2
+    return np.sqrt(density / (spacing_mm[0] * spacing_mm[1])).astype(np.float32)
+
+
+@lru_cache(maxsize=8)
+def _blur_filter(shape, spacing_mm, kernel):
+    """Return by how much ``blur`` multiplies each frequency of an image of pixel means."""
+    rest = transfer(_frequencies(shape, spacing_mm), kernel) / np.maximum(_aperture(shape, spacing_mm), 0.4)
+    return np.minimum(rest, 1 + _BOOST[kernel]).astype(np.float32)
 
 
 def _frequencies(shape, spacing_mm):

@@ -1,7 +1,7 @@
 """Tapering tubes (vessels, bronchi, spicules) as the share of each voxel that they fill."""
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
 
@@ -90,12 +90,14 @@ def _drops(tubes, grid):
     seen = (height > low[2] - radius) & (height < high[2] + radius)  # a long tube is mostly outside a thin slice
     owner, place, radius = owner[seen], place[seen], radius[seen]
     volume = np.pi * radius**2 * (length / np.maximum(counts, 1))[owner] / grid.extent_mm.prod()
-    middle = (tubes.start_mm[owner] + place[:, None] * along[owner] - grid.origin_mm) / grid.spacing_mm
+    start, along_here = tubes.start_mm.take(owner, axis=0), along.take(owner, axis=0)
+    middle = (start + place[:, None] * along_here - grid.origin_mm) / grid.spacing_mm
     aside = [side / grid.spacing_mm for side in _right_angles(along / np.maximum(length, 1e-9)[:, None])]
     pieces, edges = [], np.array([0, 0.4, 0.8, 1.5, np.inf]) * grid.spacing_mm[0]
     for count, low, high in zip((1, 4, 19, 48), edges, edges[1:], strict=False):
         chosen = np.flatnonzero((radius > low) & (radius <= high))
-        u, v = (side[owner[chosen], None] * radius[chosen, None, None] for side in aside)  # (drop, 1, 3)
+        tube = owner[chosen]
+        u, v = (side.take(tube, axis=0)[:, None] * radius[chosen, None, None] for side in aside)  # (drop, 1, 3)
         a, b = _disc(count).T[..., None]
         pieces.append(((middle[chosen, None] + u * a + v * b).reshape(-1, 3), np.repeat(volume[chosen] / count, count)))
     return tuple(np.concatenate(part) for part in zip(*pieces, strict=True))
@@ -109,6 +111,7 @@ def _right_angles(along):
     return first, np.cross(along, first)
 
 
+@lru_cache(maxsize=4)
 def _disc(count):
     """Return points spread evenly over the unit disc: a sunflower; one point: its middle."""
     turn = np.pi * (3 - np.sqrt(5)) * np.arange(count)

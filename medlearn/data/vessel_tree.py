@@ -76,19 +76,24 @@ def _split(seeds, owner, along, count, rng):
     The plane stands across the direction in which the points spread most, at right angles to the branch.
     """
     counts = np.bincount(owner, minlength=count)
-    offset = seeds - _means(seeds, owner, counts)[owner]
+    offset = seeds - _means(seeds, owner, counts).take(owner, axis=0)  # take: rows in a fifth of the time of [owner]
     along = along / np.maximum(np.linalg.norm(along, axis=1, keepdims=True), 1e-9)
-    offset = offset - (offset * along[owner]).sum(axis=1, keepdims=True) * along[owner]
-    axes = _spread_axes(offset, owner, counts)
-    height = (offset * axes[owner]).sum(axis=1)
+    along = along.take(owner, axis=0)
+    offset = offset - _dot(offset, along)[:, None] * along
+    height = _dot(offset, _spread_axes(offset, owner, counts).take(owner, axis=0))
     order = np.lexsort((height, owner))
     rank = np.empty(len(seeds), int)
     rank[order] = np.arange(len(seeds)) - np.repeat(np.cumsum(counts) - counts, counts)
     share = rng.uniform(0.2, 0.8, count)
     cut = np.clip(np.rint(share * counts), 1, np.maximum(counts - 1, 1))
-    daughter = 2 * owner + (rank >= cut[owner])
-    names, numbers = np.unique(daughter, return_inverse=True)
-    return numbers, names // 2
+    branches = np.flatnonzero(counts)  # those with points; each has two daughters
+    numbers = 2 * (np.cumsum(counts > 0) - 1)[owner] + (rank >= cut[owner])
+    return numbers, np.repeat(branches, 2)
+
+
+def _dot(one, other):
+    """Return the scalar product of each pair of rows; a sum along an axis of three is slow."""
+    return one[:, 0] * other[:, 0] + one[:, 1] * other[:, 1] + one[:, 2] * other[:, 2]
 
 
 def _spread_axes(offset, owner, counts, few=6):
