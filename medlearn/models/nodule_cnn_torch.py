@@ -8,9 +8,10 @@ import torch
 from torch import nn
 
 from medlearn.models.nodule_cnn import check_pooled, check_seed_size
+from medlearn.models.nodule_net import NoduleNet
 from medlearn.models.weights import load, save
 
-__all__ = ["PooledCNN", "SeedCNN", "copy_weights", "initialize_as_keras", "load", "save"]
+__all__ = ["NoduleNet", "PooledCNN", "SeedCNN", "copy_weights", "initialize_as_keras", "load", "save"]
 
 _WITH_WEIGHTS = (nn.Conv2d, nn.Linear, nn.BatchNorm2d)
 
