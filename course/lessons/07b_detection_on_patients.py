@@ -42,8 +42,9 @@ axes.set(xlim=(5, 255), ylim=(168, 45), xlabel="x (mm)", ylabel="y (mm)", aspect
 axes.set_title("A toy scan from above: nodules, and marks with score and height")
 plots.picture(
     figure,
-    alt="Three discs A, B and C of 20, 12 and 8 mm, a dotted circle that does not count, and seven crosses. Marks 1 and "
-    "2 lie in A, 5 in B, 6 in the dotted circle, 7 on C but 6 mm above its centre, 4 beside B, 3 far from everything.",
+    alt="Three discs A, B and C of 20, 12 and 8 mm, a dotted circle that does not count, and seven crosses. Marks 1 "
+    "and 2 lie in A, 5 in B, 6 in the dotted circle, 7 on C but 6 mm above its centre, 4 beside B, "
+    "3 far from everything.",
 )
 
 # %% [markdown]
@@ -228,9 +229,9 @@ for scan in tqdm(data.load_nodule_scans(NUM_SCANS, seed=200), total=NUM_SCANS, l
         scan_to_show, number_shown = scan, len(truth) - 1
 
 # %% [markdown]
-# The detector is a chain: a lung mask, a network that proposes candidates, non-maximum suppression, and a second network
-# that looks at each candidate again. The cell ran it with and without the second network; you begin with the **whole
-# chain**. All marks are kept, down to hopeless ones: the threshold is chosen by the curve, not before it.
+# The detector is a chain: a lung mask, a network that proposes candidates, non-maximum suppression, and a second
+# network that looks at each candidate again. The cell ran it with and without the second network; you begin with the
+# **whole chain**. All marks are kept, down to hopeless ones: the threshold is chosen by the curve, not before it.
 
 # %%
 def match_all(name):
@@ -364,8 +365,8 @@ print(f"  for a nodule drawn at random, the mean number in its scan: {weight:.2f
 assert counts.sum() == len(lidc["readers"])
 
 # %% [markdown]
-# With unequal $m$ the sum over a scan has $m_i$ variances and $m_i(m_i-1)$ covariances. Add up over the scans, divide by
-# the square of $\sum m_i$, and the design effect becomes
+# With unequal $m$ the sum over a scan has $m_i$ variances and $m_i(m_i-1)$ covariances. Add up over the scans, divide
+# by the square of $\sum m_i$, and the design effect becomes
 #
 # $$1+(\tilde m-1)\,\rho,\qquad \tilde m=\frac{\sum_i m_i^2}{\sum_i m_i},$$
 #
@@ -508,8 +509,8 @@ assert -0.1 < difference.value < 0.6
 # detector by that?
 #
 # An AUC is a mean over **all** false positive rates from 0 to 1. A detector lives at one end. If a scan has $N$ places
-# to look at, and $k$ of them are nodules, then a false positive rate $f$ of the classifier makes $f\,(N-k)$ false alarms
-# a scan.
+# to look at, and $k$ of them are nodules, then a false positive rate $f$ of the classifier makes $f\,(N-k)$ false
+# alarms a scan.
 #
 # ### Exercise: the specificity that a detector needs
 # Which specificity leaves `rate` false alarms per scan?
@@ -563,14 +564,14 @@ for ax in axes[:2]:
 axes[0].legend(loc="lower right", fontsize=9)
 plots.picture(
     figure,
-    alt="Left, two ROC curves with the same area, which cross. A narrow band at the left edge is coloured: up to 8 false "
-    "alarms per scan. Middle, the same curves with a logarithmic axis: in the band one is far above the other. Right, "
-    "as FROC curves: one rises from 0.6, the other from nearly 0.",
+    alt="Left, two ROC curves with the same area, which cross. A narrow band at the left edge is coloured: up to 8 "
+    "false alarms per scan. Middle, the same curves with a logarithmic axis: in the band one is far above the other. "
+    "Right, as FROC curves: one rises from 0.6, the other from nearly 0.",
 )
 
 # %% [markdown]
-# All that a detector shows happens in the coloured strip. The AUC barely sees it: the strip is 4 % of the axis. "Narrow"
-# is the classifier that is excellent on average, and never very sure.
+# All that a detector shows happens in the coloured strip. The AUC barely sees it: the strip is 4 % of the axis.
+# "Narrow" is the classifier that is excellent on average, and never very sure.
 #
 # It gets worse. You can **raise an AUC without touching the classifier**: add easy negatives. Let $\hat A$ be the AUC
 # with $n$ negatives. Add $m$ that score below every nodule. Each makes all its pairs right, so
@@ -610,9 +611,9 @@ assert aucs[5].value < aucs[20].value < aucs[None].value
 # %% [markdown]
 # ## Four readers, and what truth means
 # "The nodules of a scan" was a list so far. In the simulation it is: it was written before the image. In life, somebody
-# reads the scan. LIDC asked four radiologists, twice: first alone, then with the marks of the others in view, and nobody
-# had to agree ([Armato and others 2011](https://doi.org/10.1118/1.3528204)). The library has a table of all 2,671
-# nodules of 3 mm or more that at least one of them outlined, with the number of readers who did.
+# reads the scan. LIDC asked four radiologists, twice: first alone, then with the marks of the others in view, and
+# nobody had to agree ([Armato and others 2011](https://doi.org/10.1118/1.3528204)). The library has a table of all
+# 2,671 nodules of 3 mm or more that at least one of them outlined, with the number of readers who did.
 #
 # **Predict:** in what share of them did all four outline a nodule, after seeing each other's marks?
 
@@ -643,13 +644,13 @@ axes.set_xlabel("diameter (mm), and the number of nodules")
 axes.legend(loc="upper left", bbox_to_anchor=(1, 1), reverse=True)
 plots.picture(
     figure,
-    alt="Stacked bars by diameter. Of nodules of 3 to 4 mm most were outlined by one reader of four; the share outlined "
-    "by all four rises to about two thirds at 12 to 20 mm, and is half beyond 20 mm.",
+    alt="Stacked bars by diameter. Of nodules of 3 to 4 mm most were outlined by one reader of four; the share "
+    "outlined by all four rises to about two thirds at 12 to 20 mm, and is half beyond 20 mm.",
 )
 
 # %% [markdown]
-# A third. (A reader who took a spot for smaller than 3 mm, or for no nodule, counts as one who did not outline it.) Even
-# at 12 to 20 mm a third of the nodules lacks somebody.
+# A third. (A reader who took a spot for smaller than 3 mm, or for no nodule, counts as one who did not outline it.)
+# Even at 12 to 20 mm a third of the nodules lacks somebody.
 #
 # So "the truth" is a choice of how many must agree: 2,671 nodules, or 1,885, 1,392 or 904. LUNA16 chose three of four.
 # Each choice makes other false alarms, and another sensitivity. How good is a **reader**, then? Hold each against the
@@ -735,8 +736,8 @@ print("positive agreement:", agreement.counted_in("scan"))
 assert kappa(marked_by, 0) < 0 and abs(kappa(marked_by, 1e6) - agreement.value) < 0.01
 
 # %% [markdown]
-# With $d=0$, that is, with only the places that somebody marked, kappa is negative: worse than chance. With a million it
-# is 0.72. Nothing about the readers changed. If a paper gives a kappa for detection, ask for its $d$.
+# With $d=0$, that is, with only the places that somebody marked, kappa is negative: worse than chance. With a million
+# it is 0.72. Nothing about the readers changed. If a paper gives a kappa for detection, ask for its $d$.
 
 # %% [markdown]
 # ## A day of screening
@@ -755,8 +756,8 @@ assert 0.36 < day.pmf(0) < 0.37
 # %% [markdown]
 # On more than a third of the days. Whoever reads them must stay awake for a cancer that comes every hundredth scan.
 #
-# Now the false alarms. If they fall on a scan with mean $\lambda$, and independently, their number is Poisson: none with
-# probability $e^{-\lambda}$. A person is troubled by **at least one**.
+# Now the false alarms. If they fall on a scan with mean $\lambda$, and independently, their number is Poisson: none
+# with probability $e^{-\lambda}$. A person is troubled by **at least one**.
 #
 # ### Exercise: who is marked?
 # Return two expected counts: people with cancer whose cancer is marked, and people without cancer who have at least one
@@ -772,8 +773,8 @@ def marked_people(num_scans, prevalence, sensitivity, rate):
 ex.marked_people.check(marked_people)
 
 # %% [markdown]
-# What is the sensitivity for **cancers**? The detector knows nodules only, and few are cancers. Each simulated nodule has
-# a probability of malignancy (the Brock model, lesson 06a). Weight by it: the expected share of the cancers that is
+# What is the sensitivity for **cancers**? The detector knows nodules only, and few are cancers. Each simulated nodule
+# has a probability of malignancy (the Brock model, lesson 06a). Weight by it: the expected share of the cancers that is
 # found is $\sum_i p_i\,[\text{found}_i]\,/\sum_i p_i$. That uses all nodules, not only those on which a die fell badly.
 
 # %%
@@ -796,8 +797,8 @@ assert cancers[4].value >= cancers[1 / 8].value > 0.2
 # %% [markdown]
 # Cancers are found more often than nodules: they tend to be larger. (The scans printed are those with a nodule. Where
 # all or nearly all is found, the percentile interval is too hopeful, as Wald's was.) Put it together: the day, with its
-# positive predictive value and its [false discovery rate](glossary:false-discovery-rate), the share of the marked people
-# who have no cancer.
+# positive predictive value and its [false discovery rate](glossary:false-discovery-rate), the share of the marked
+# people who have no cancer.
 
 # %%
 def one_day(sensitivity, rate):
@@ -837,9 +838,9 @@ axes[0].set(ylabel="share of people with a false mark", title="Who is troubled?"
 axes[1].set(ylabel="positive predictive value", title="If 90 % of the cancers are found")
 plots.picture(
     figure,
-    alt="Left, the share of people with a false mark against the rate: the Poisson curve rises from 0.12 at 1/8 to 1 at "
-    "8, with the measured shares and their intervals. Right, the positive predictive value at a sensitivity of 0.9: at "
-    "1 % prevalence it falls from 0.13 to 0.01, at 10 % from 0.6 to 0.1.",
+    alt="Left, the share of people with a false mark against the rate: the Poisson curve rises from 0.12 at 1/8 to 1 "
+    "at 8, with the measured shares and their intervals. Right, the positive predictive value at a sensitivity of 0.9: "
+    "at 1 % prevalence it falls from 0.13 to 0.01, at 10 % from 0.6 to 0.1.",
 )
 
 # %% [markdown]
@@ -847,8 +848,8 @@ plots.picture(
 # marked person in seventy has cancer. The false discovery rate is above 98 %. Where the squares lie below the curve,
 # false alarms **cluster**: some scans have several, and fewer people are troubled than Poisson says.
 #
-# The marks on **benign nodules** come on top. They are right by the rules of this lesson, and lead to the same follow-up
-# scan. Radiologists know the problem. In the trial, with a sensitivity of 93.8 % and a specificity of 73.4 %:
+# The marks on **benign nodules** come on top. They are right by the rules of this lesson, and lead to the same
+# follow-up scan. Radiologists know the problem. In the trial, with a sensitivity of 93.8 % and a specificity of 73.4 %:
 
 # %% tags=["nbval-check-output"]
 found_by_trial, healthy_marked = 0.011 * 0.938, 0.989 * (1 - 0.734)
@@ -859,8 +860,8 @@ print(f"positive predictive value from sensitivity, specificity and prevalence: 
 assert abs(found_by_trial + healthy_marked - 7191 / 26309) < 0.001 and round(ppv_of_trial, 3) == 0.038
 
 # %% [markdown]
-# More than a quarter of the people was positive, and 4 % of those had cancer. Most needed no more than another scan; and
-# still, in that trial, fewer people died of lung cancer ([Aberle and others
+# More than a quarter of the people was positive, and 4 % of those had cancer. Most needed no more than another scan;
+# and still, in that trial, fewer people died of lung cancer ([Aberle and others
 # 2011](https://doi.org/10.1056/NEJMoa1102873)). A low PPV is the price of a rare disease, not a proof that screening is
 # wrong. A detector changes the price, per scan and per day. Report it per scan, and count it per day.
 
@@ -900,8 +901,8 @@ if data.is_available("lidc_idri_0314", files=LIDC_FILES):
     plots.show_overlay(
         crop.array[near], named, fill=False, window_hu="lung", spacing_mm=crop.image.GetSpacing()[:2],
         title="LIDC-IDRI-0314: one nodule, four readers",
-        alt="A bright nodule with spikes in a real lung, and the outlines of four readers. They agree on the middle and "
-        "differ by some millimetres at the edge.",
+        alt="A bright nodule with spikes in a real lung, and the outlines of four readers. They agree on the middle "
+        "and differ by some millimetres at the edge.",
     ).show()  # fmt: skip
 
 # %% [markdown]
@@ -938,21 +939,21 @@ if data.is_available("lidc_idri_0314", files=LIDC_FILES):
 
 
 # %% [markdown]
-# One nodule, found or not, is one of one: by Wilson, a sensitivity of 0.21 to 1.00, or of 0.00 to 0.79. One scan's false
-# alarms are a Poisson count, with the interval that the cell printed. That is all that a single patient can say. What
-# you can learn from it is **what** the false alarms are: in a real lung there are scars, calcified lymph nodes, and
-# vessels of a sharper kind than the simulation has.
+# One nodule, found or not, is one of one: by Wilson, a sensitivity of 0.21 to 1.00, or of 0.00 to 0.79. One scan's
+# false alarms are a Poisson count, with the interval that the cell printed. That is all that a single patient can say.
+# What you can learn from it is **what** the false alarms are: in a real lung there are scars, calcified lymph nodes,
+# and vessels of a sharper kind than the simulation has.
 #
 # If the scan is not in your cache, the cells said so in one line.
 
 # %% [markdown]
 # ## What you may claim
 # **You may claim**
-# - On 24 simulated test patients, used once, the sensitivity at seven rates and the CPM, with the intervals above, over
-#   scans: by LUNA16's rules, for nodules of 3 mm or more, most of them small.
+# - On 24 simulated test patients, used once, the sensitivity at seven rates and the CPM, with the intervals above,
+#   over scans: by LUNA16's rules, for nodules of 3 mm or more, most of them small.
 # - What the second network changed on the same scans: the interval of the paired difference.
-# - Of 2,671 real nodules that somebody outlined, 904 were outlined by all four readers, with the interval above; and how
-#   well one reader does against the other three.
+# - Of 2,671 real nodules that somebody outlined, 904 were outlined by all four readers, with the interval above; and
+#   how well one reader does against the other three.
 # - That an AUC of patches does not decide a FROC curve: computed for normal scores, and shown on one detector.
 #
 # **You may not claim**
@@ -962,8 +963,8 @@ if data.is_available("lidc_idri_0314", files=LIDC_FILES):
 # - That the share of cancers found holds in screening. The simulated nodules have the sizes of LIDC, a hospital's
 #   patients, and their cancers are drawn by a risk model.
 # - That readers would agree as little, or as much, if they had not seen each other's marks.
-# - That this detector equals those of LUNA16, whose best systems had a sensitivity of over 95 % at under one false alarm
-#   per scan, on 888 real scans with 1,186 nodules ([Setio and others
+# - That this detector equals those of LUNA16, whose best systems had a sensitivity of over 95 % at under one false
+#   alarm per scan, on 888 real scans with 1,186 nodules ([Setio and others
 #   2017](https://doi.org/10.1016/j.media.2017.06.015)).
 #
 # **When you report a detector**, give: the hit rule; what was counted, ignored and left out; who made the truth; the
@@ -971,14 +972,14 @@ if data.is_available("lidc_idri_0314", files=LIDC_FILES):
 
 # %% [markdown]
 # ## Summary
-# - A mark is right by a rule: nearer to the centre than the radius, in mm, in space; the best hit counts; duplicates and
-#   ignored findings are neither true nor false. Another rule is another result.
+# - A mark is right by a rule: nearer to the centre than the radius, in mm, in space; the best hit counts; duplicates
+#   and ignored findings are neither true nor false. Another rule is another result.
 # - FROC: sensitivity against false positives **per scan**. Scans without nodules count. CPM is the mean at 1/8 to 8.
 # - Draw scans in the bootstrap: their nodules and their false alarms come along. Few scans with many nodules dominate.
 # - A second network moves the curve to the left, and cannot rise above what the first proposed.
 # - The AUC averages over false positive rates that no radiologist would bear, and easy negatives raise it at will.
-# - Four readers: a third of the nodules has all four. Truth is a choice of how many must agree, and a reader is a point
-#   in the FROC plane. Kappa needs a count of negatives that does not exist; positive agreement does not.
+# - Four readers: a third of the nodules has all four. Truth is a choice of how many must agree, and a reader is a
+#   point in the FROC plane. Kappa needs a count of negatives that does not exist; positive agreement does not.
 # - At a prevalence of 1 % nearly all marked people are healthy. Count the day.
 #
 # ### Key terms
@@ -989,22 +990,23 @@ if data.is_available("lidc_idri_0314", files=LIDC_FILES):
 # effect](glossary:design-effect) · [prevalence](glossary:prevalence)
 #
 # ### Further reading
-# - Setio AAA, et al. *Validation, comparison, and combination of algorithms for automatic detection of pulmonary nodules
-#   in computed tomography images: the LUNA16 challenge.* Medical Image Analysis 2017.
+# - Setio AAA, et al. *Validation, comparison, and combination of algorithms for automatic detection of pulmonary
+#   nodules in computed tomography images: the LUNA16 challenge.* Medical Image Analysis 2017.
 #   <https://doi.org/10.1016/j.media.2017.06.015>
 # - Niemeijer M, et al. *On combining computer-aided detection systems.* IEEE Transactions on Medical Imaging 2011.
 #   <https://doi.org/10.1109/TMI.2010.2072789>
 # - Bunch PC, et al. *A free response approach to the measurement and characterization of radiographic observer
 #   performance.* Proceedings of SPIE 1977. <https://doi.org/10.1117/12.955926>
-# - Chakraborty DP. *A brief history of free-response receiver operating characteristic paradigm data analysis.* Academic
-#   Radiology 2013. <https://doi.org/10.1016/j.acra.2013.03.001>
+# - Chakraborty DP. *A brief history of free-response receiver operating characteristic paradigm data analysis.*
+#   Academic Radiology 2013. <https://doi.org/10.1016/j.acra.2013.03.001>
 # - Armato SG, et al. *The Lung Image Database Consortium (LIDC) and Image Database Resource Initiative (IDRI): a
-#   completed reference database of lung nodules on CT scans.* Medical Physics 2011. <https://doi.org/10.1118/1.3528204>
+#   completed reference database of lung nodules on CT scans.* Medical Physics 2011.
+#   <https://doi.org/10.1118/1.3528204>
 # - Armato SG, et al. *The Lung Image Database Consortium (LIDC): an evaluation of radiologist variability in the
 #   identification of lung nodules on CT scans.* Academic Radiology 2007. <https://doi.org/10.1016/j.acra.2007.07.008>
 # - Hripcsak G, Rothschild AS. *Agreement, the F-measure, and reliability in information retrieval.* Journal of the
 #   American Medical Informatics Association 2005. <https://doi.org/10.1197/jamia.M1733>
-# - Church TR, et al. *Results of initial low-dose computed tomographic screening for lung cancer.* New England Journal of
-#   Medicine 2013. <https://doi.org/10.1056/NEJMoa1209120>
-# - Aberle DR, et al. *Reduced lung-cancer mortality with low-dose computed tomographic screening.* New England Journal of
-#   Medicine 2011. <https://doi.org/10.1056/NEJMoa1102873>
+# - Church TR, et al. *Results of initial low-dose computed tomographic screening for lung cancer.* New England Journal
+#   of Medicine 2013. <https://doi.org/10.1056/NEJMoa1209120>
+# - Aberle DR, et al. *Reduced lung-cancer mortality with low-dose computed tomographic screening.* New England Journal
+#   of Medicine 2011. <https://doi.org/10.1056/NEJMoa1102873>
