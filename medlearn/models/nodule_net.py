@@ -19,6 +19,10 @@ class NoduleNet(nn.Module):
         Height and width of a patch in pixels.
     channels : sequence of int, optional
         Channels of each stage.
+    batch_normalization : bool, optional
+        False: convolutions with a bias and nothing between them and the rectifier.
+    place_weights : bool, optional
+        False: global average pooling; then no weight depends on the size.
     dropout : float, optional
         Share of the sums to drop in training.
 
@@ -36,29 +40,37 @@ class NoduleNet(nn.Module):
     74641
     """
 
-    def __init__(self, size=50, *, channels=(16, 32, 64), dropout=0.2):
+    def __init__(self, size=50, *, channels=(16, 32, 64), batch_normalization=True, place_weights=True, dropout=0.2):
         super().__init__()
-        left = _places_left(size, channels, dropout)
-        self.stages = nn.Sequential(_unit(1, channels[0], 5, stride=2), _unit(channels[0], channels[0], 3))
+        left, normalized = _places_left(size, channels, dropout), batch_normalization
+        self.stages = nn.Sequential(
+            _unit(1, channels[0], 5, normalized, stride=2), _unit(channels[0], channels[0], 3, normalized)
+        )
         for before, count in pairwise(channels):
-            self.stages.extend([nn.MaxPool2d(2), _unit(before, count, 3), _unit(count, count, 3)])
-        self.place_weights = nn.Parameter(torch.full((channels[-1], left, left), 1 / left**2))
+            self.stages.extend(
+                [nn.MaxPool2d(2), _unit(before, count, 3, normalized), _unit(count, count, 3, normalized)]
+            )
+        self.place_weights = None
+        if place_weights:
+            self.place_weights = nn.Parameter(torch.full((channels[-1], left, left), 1 / left**2))
         self.dropout = nn.Dropout(dropout)
         self.output = nn.Linear(channels[-1], 1)
 
     def forward(self, patches):
         maps = self.stages(patches)  # (n, 1, size, size) -> (n, channels, left, left)
-        sums = (maps * self.place_weights).sum(dim=(2, 3))  # -> (n, channels)
+        if self.place_weights is None:
+            sums = maps.mean(dim=(2, 3))  # -> (n, channels)
+        else:
+            sums = (maps * self.place_weights).sum(dim=(2, 3))  # -> (n, channels)
         return self.output(self.dropout(sums))[:, 0]  # -> (n, 1) -> (n,)
 
 
-def _unit(before, count, width, *, stride=1):
-    """Return a convolution with batch normalisation, which makes a bias needless, and rectifier."""
-    return nn.Sequential(
-        nn.Conv2d(before, count, width, stride=stride, padding=width // 2, bias=False),
-        nn.BatchNorm2d(count),
-        nn.ReLU(),
-    )
+def _unit(before, count, width, normalized, *, stride=1):
+    """Return a convolution, its batch normalisation if asked for (a bias is needless then), and a rectifier."""
+    convolution = nn.Conv2d(before, count, width, stride=stride, padding=width // 2, bias=not normalized)
+    if not normalized:
+        return nn.Sequential(convolution, nn.ReLU())
+    return nn.Sequential(convolution, nn.BatchNorm2d(count), nn.ReLU())
 
 
 def _places_left(size, channels, dropout):

@@ -46,6 +46,14 @@ def test_nodule_net_has_the_weights_counted_by_hand():
     assert NoduleNet(size=64).place_weights.shape == (64, 8, 8)
 
 
+def test_nodule_net_without_its_options_has_fewer_weights():
+    # Each of the 16 + 16 + 32 + 32 + 64 + 64 = 224 channels has a bias where it had a scale and a shift: 224 less.
+    plain = NoduleNet(size=50, batch_normalization=False, place_weights=False)
+    assert sum(weight.numel() for weight in plain.parameters()) == 74_641 - 2_304 - 224
+    assert not [layer for layer in plain.modules() if isinstance(layer, nn.BatchNorm2d)]
+    assert plain(torch.rand(2, 1, 64, 50)).shape == (2,)  # any size: nothing depends on it
+
+
 def test_fresh_nodule_net_pools_all_places_alike():
     network = NoduleNet(size=16, channels=(4, 8)).eval()
     patches = torch.rand(3, 1, 16, 16)
