@@ -63,9 +63,9 @@ def load_luna16_patches(crops=None, *, size=64):
 def load_nodulemnist3d(split="train", *, size=28):
     """Load nodules of LIDC-IDRI, one slice of 28 x 28 pixels of 1 mm through the middle of each.
 
-    Every patch shows a nodule. ``malignant`` is what most readers thought: 1 for a malignancy of 4 or 5, 0 for 1 or
-    2; those in between were left out, which makes the task easier than the clinic's. **No pathologist confirmed it.**
-    The file names no patient. Each nodule counts as one here; a patient with several may be in several splits.
+    Every patch shows a nodule. ``malignant`` is what the readers thought: 1 for a malignancy of 4 or 5, 0 for 1 or 2;
+    those in between were left out, which makes the task easier than the clinic's. **No pathologist confirmed it.** The
+    file names no patient. Each nodule counts as one here; a patient with several may be in several splits.
 
     The file holds 0 to 255, and its authors do not say which HU these are. The same group's earlier pipeline kept -1024
     to 400 HU: that is assumed.
