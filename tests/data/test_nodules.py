@@ -15,7 +15,7 @@ from medlearn import data
 from medlearn.data import lidc_chest, nodules
 from medlearn.data.catalogue import card
 from medlearn.data.luna16 import Crops
-from medlearn.geometry import voxel_to_world
+from medlearn.geometry import voxel_to_world, world_to_voxel
 
 needs_luna = pytest.mark.skipif(not data.is_available("luna16_crops"), reason="luna16_crops is not in the cache")
 needs_lidc = pytest.mark.skipif(not data.is_available("lidc_idri_0314"), reason="lidc_idri_0314 is not in the cache")
@@ -224,6 +224,18 @@ def test_the_label_of_the_nodule_is_where_the_readers_drew_it(scan):
     assert (6 * volume_mm3 / np.pi) ** (1 / 3) == pytest.approx(scan.nodules[0].diameter_mm, abs=0.3)
     assert sitk.GetArrayFromImage(scan.nodule_mask(0)).sum() == labels.sum()
     assert np.median(scan.array[labels == 1]) > -100 > np.median(scan.array)
+
+
+@needs_lidc
+def test_the_label_counts_the_18_fine_voxels_of_each_coarse_one(scan):
+    # A voxel of 2.34375 x 2.34375 x 2 mm holds 3 x 3 x 2 of 0.78125 x 0.78125 x 1 mm; two readers or more of four.
+    masks = [reading.mask for reading in scan.nodules[0].readings]
+    agreed = np.argwhere(sum(sitk.GetArrayFromImage(mask) for mask in masks) >= 2)[:, ::-1]
+    coarse = np.rint(world_to_voxel(voxel_to_world(agreed, masks[0]), scan.image)).astype(int)
+    counts = np.zeros(scan.image.GetSize(), int)
+    np.add.at(counts, tuple(coarse.T), 1)
+    assert counts.max() == 18 and ((counts > 0) & (counts <= 9)).any()
+    np.testing.assert_array_equal(sitk.GetArrayFromImage(scan.nodule_labels).T, counts > 9)
 
 
 @needs_lidc
