@@ -27,7 +27,9 @@ __all__ = load_lazily(
         "comparison": ("AucComparison", "compare_auc"),
         "curves": ("CalibrationCurve", "RocCurve", "calibration_curve", "roc_curve"),
         "delong": ("delong_interval",),
+        "detection": ("Matches", "match_detections"),
         "estimate": ("Estimate", "Interval"),
+        "froc": ("FrocCurve", "froc"),
         "probabilities": ("brier_score", "expected_calibration_error"),
         "proportions": (
             "accuracy_score",
