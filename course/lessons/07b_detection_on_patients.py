@@ -116,7 +116,7 @@ assert count() == (2, 3) and count(scale=2.0) == (3, 1) and count(flat=True) == 
 # The same marks, from "67 % with three false alarms" to "100 % with one". **A sensitivity without its rule is not a
 # result.** The rule also decides what a detector is rewarded for. With the diameter as reach, a net of marks every few
 # millimetres is cheaper. If duplicates were true, one nodule would pay for ten marks. If they were false, a detector
-# would be punished for a vessel's worth of marks on a real cancer.
+# would be punished for three marks on one real cancer.
 
 # %% [markdown]
 # ## The FROC curve, by hand

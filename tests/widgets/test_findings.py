@@ -44,6 +44,7 @@ def test_list_goes_by_score_and_ends_with_the_missed(findings):
     assert findings[4].point_mm == tuple(NODULES[2])
     assert findings[2].nodule_mm == tuple(NODULES[1]) and findings[2].diameter_mm == 8
     assert findings[1].nodule_mm is None
+    assert findings[3].nodule_mm == tuple(NODULES[0])
 
 
 def test_list_of_an_empty_scan():
@@ -54,6 +55,8 @@ def test_list_refuses_other_marks():
     matches = match_detections(NODULES, DIAMETERS, MARKS, SCORES)
     with pytest.raises(ValueError, match="the matches have 4 marks and 3 nodules, but 3 marks, 3 nodules and 3 dia"):
         list_findings(matches, NODULES, DIAMETERS, MARKS[:3])
+    with pytest.raises(ValueError, match="4 marks, 3 nodules and 2 diameters came"):
+        list_findings(matches, NODULES, DIAMETERS[:2], MARKS)
 
 
 @pytest.mark.parametrize("number", [1, 5])
@@ -80,7 +83,19 @@ def test_draw_puts_the_bright_ball_into_the_circle(scan, findings):
         column = int((x - left) / (right - left) * values.shape[1])
         assert values[row, column] == 40
         assert values[row, max(column - 6, 0)] == -850
-        assert axes.get_xlim()[0] < x < axes.get_xlim()[1]
+        assert axes.get_xlim() == pytest.approx((x - 30, x + 30))
+
+
+def test_draw_has_the_head_and_the_front_of_the_body_up(scan, findings):
+    # the missed nodule: 60 - 3 = 57 mm from the first row (y grows to the back), 30 mm above the first slice
+    _, above, front = draw_findings(scan, findings, show="missed").figure.axes
+    assert above.get_ylim() == pytest.approx((87, 27))  # bottom, top
+    assert front.get_ylim() == pytest.approx((0, 60))
+
+
+def test_draw_takes_the_nearest_slice(scan):
+    # 16.5 mm / 2.5 mm = 6.6
+    assert "in slice 7." in draw_findings(scan, [Finding("false", (20.0, 24.0, 16.5), 0.5)]).alt
 
 
 def test_threshold_turns_a_true_finding_into_a_missed_nodule(scan, findings):
