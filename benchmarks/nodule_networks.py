@@ -117,6 +117,8 @@ def main(arguments=None):
     parser.add_argument("--gap", action="store_true", help="train on simulated patches, score real ones")
     parser.add_argument("--seed", type=int, default=0)
     chosen = parser.parse_args(arguments)
+    if not data.available("luna16_crops"):
+        return
     development, test = data.load_luna16_crops().by_rows((0.85, 0.15))
     if chosen.final:
         final(development, test, seed=chosen.seed)

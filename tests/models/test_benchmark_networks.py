@@ -22,6 +22,7 @@ def benchmark(monkeypatch):
     images_hu[labels == 1, 20:30, 20:30] += 150
     crops = Crops(images_hu, labels, rows, rows // 1250, None)
     monkeypatch.setattr(module.data, "load_luna16_crops", lambda: crops)
+    monkeypatch.setattr(module.data, "available", lambda name: True)
     monkeypatch.setattr(module, "LADDER", {n: (b, o | {"num_epochs": 1}) for n, (b, o) in module.LADDER.items()})
     module.judged = []
     judge = module.predict
@@ -55,3 +56,9 @@ def test_final_judges_the_last_rows(benchmark, capsys):
 def test_every_step_can_be_built(benchmark):
     for build, _ in benchmark.LADDER.values():
         assert sum(weights.numel() for weights in build().parameters()) > 1000
+
+
+def test_without_the_crops_it_says_so_and_stops(benchmark, monkeypatch, capsys):
+    monkeypatch.setattr(benchmark.data, "available", lambda name: print("Not in the cache"))
+    benchmark.main([])
+    assert capsys.readouterr().out == "Not in the cache\n" and not benchmark.judged
