@@ -155,7 +155,6 @@ from medlearn import metrics
 regression = make_pipeline(StandardScaler(), LogisticRegression())
 regression.fit(radius_and_hu(train.images_hu), train.labels)
 baselines = {
-    "always no": lambda images_hu: np.zeros(len(images_hu)),
     "threshold": centre_brightness,
     "blob filter": blob_strength,
     "radius and HU": lambda images_hu: regression.predict_proba(radius_and_hu(images_hu))[:, 1],
@@ -166,8 +165,10 @@ def auc_of(part, scores):
     return metrics.auc_score(part.labels, scores, patients=part.patients)
 
 
-for name, score in baselines.items():
-    print(f"{name:14s} AUC {auc_of(validation, score(validation.images_hu))}")
+scores = {name: score(validation.images_hu) for name, score in baselines.items()}
+aucs = {name: auc_of(validation, s) for name, s in scores.items()}
+for name, auc in aucs.items():
+    print(f"{name:14s} AUC {auc}")
 always_no = metrics.accuracy_score(
     validation.labels, np.zeros(len(validation)), patients=validation.patients
 )
@@ -175,16 +176,15 @@ print(f"always no      accuracy {always_no}")
 weights = dict(zip(("radius", "HU"), regression[-1].coef_[0]))
 print("weights of the regression:", {name: round(float(w), 2) for name, w in weights.items()})
 assert always_no.value > 0.6 and auc_of(validation, np.zeros(len(validation))).value == 0.5
-assert 0.5 < auc_of(validation, centre_brightness(validation.images_hu)).value < 0.9
+assert all(0.6 < auc.value < 0.85 for auc in aucs.values()) and weights["radius"] < 0
 
 # %% [markdown]
-# "Always no" finds nothing and is right for two patches in three. So an accuracy of 67 % is worth nothing here, and an
-# AUC of 0.5 says so. The mean of a few pixels already ranks better than chance: the LoG and the regression add or lose
-# a little, within intervals that overlap widely.
+# "Always no" finds nothing and is right for two patches in three. So an accuracy of 67 % is worth nothing here; the AUC
+# of a constant is 0.5, because all pairs tie. The mean of a few pixels already ranks far better than chance. The blob
+# filter and the regression are close to it, with intervals that overlap widely.
 #
 # Look at the weight of the radius. You may have expected a plus: nodules are larger than vessels. But the mask takes
-# whatever **hangs together** with the middle. A mimic at the pleura brings the whole chest wall along, and its "radius"
-# is two centimetres.
+# whatever **hangs together** with the middle, as the next figure shows.
 
 # %% tags=["hide-input"]
 measured = radius_and_hu(train.images_hu)
@@ -195,16 +195,19 @@ for label, name, marker, colour in ((0, "no nodule", "s", "blue"), (1, "nodule",
 axes.set(xlabel="radius of what hangs together with the middle (mm)", ylabel="its mean HU")
 axes.set_title("840 patches of 60 simulated patients")
 axes.legend(loc="lower right")
-touching = {label: np.mean(measured[train.labels == label, 0] > 8) for label in (0, 1)}
+touching = {label: np.mean(measured[train.labels == label, 0] > 12) for label in (0, 1)}
+assert min(touching.values()) > 0.1
 plots.picture(
     figure,
-    alt=f"Mean HU against radius for nodules and for mimics; both lie all over each other. A radius above 8 mm has "
-    f"{touching[1]:.0%} of the nodules and {touching[0]:.0%} of the others.",
+    alt=f"Mean HU against radius for nodules and for mimics; both lie all over each other. A radius above "
+    f"12 mm has {touching[1]:.0%} of the nodules and {touching[0]:.0%} of the others.",
 )
 
 # %% [markdown]
-# Radius and brightness of one mask do not separate the classes. To cut the wall off you would write more geometry, then
-# more rules for vessels, then for scars. That is how computer-aided detection was built for decades. The alternative:
+# The cloud on the right is no giant nodule. There the thing in the middle touches the chest wall or the heart, and the
+# mask took all of it: more than a tenth of the nodules, and of the mimics. The small, bright ones on the left are where
+# nodules and vessels meet. To cut the wall off you would write more geometry, then more rules for vessels, then for
+# scars. That is how computer-aided detection was built for decades. The alternative:
 # let a network find its own measurements. It starts from raw pixels, and it needs weights. How many?
 
 # %% [markdown]
@@ -364,7 +367,6 @@ plots.picture(
 )
 
 # %%
-scores = {name: score(validation.images_hu) for name, score in baselines.items()}
 scores["seed"] = network.predict(seen[0], verbose=0)[:, 0]
 called = metrics.accuracy_score(validation.labels, scores["seed"] >= 0.5, patients=validation.patients)
 print(f"lowest validation loss: {min(history['val_loss']):.2f}, at epoch {lowest}; at the end {loss:.2f}")
@@ -481,7 +483,7 @@ for name, (build, size) in rivals.items():
     scores[name] = networks[name].predict(inputs, verbose=0)[:, 0]
 
 # %%
-aucs = {name: auc_of(validation, scores[name]) for name in networks}
+aucs |= {name: auc_of(validation, scores[name]) for name in networks}
 for name, model in networks.items():
     print(f"{name:7s} {model.count_params():>9,} weights  {seconds[name]:3.0f} s   AUC {aucs[name]}")
 assert networks["mean"].count_params() == nodule_cnn.pooled_cnn(32).count_params() == 23_361
@@ -492,7 +494,7 @@ figure, axes = plt.subplots(1, 4, figsize=(9.5, 2.9), sharey=True)
 for ax, (name, past) in zip(axes, histories.items()):
     ax.plot(range(1, 11), past["loss"], "-", label="training")
     ax.plot(range(1, 11), past["val_loss"], "--", label="validation")
-    ax.set(xlabel="epoch", title=f"{name}: {networks[name].count_params():,}")
+    ax.set(xlabel="epoch", xticks=[1, 4, 7, 10], title=f"{name}: {networks[name].count_params():,}")
 axes[0].set(ylabel="cross-entropy", ylim=(0, 1.2))
 axes[0].legend(loc="upper left", fontsize=9)
 gaps = {name: past["val_loss"][-1] - past["loss"][-1] for name, past in histories.items()}
@@ -504,21 +506,21 @@ plots.picture(
 
 # %%
 print("validation loss minus training loss:", {name: round(float(gap), 2) for name, gap in gaps.items()})
-best = max(aucs, key=lambda name: aucs[name].value)
-stuck = min(aucs, key=lambda name: aucs[name].value)
-print(f"highest AUC on validation patients: {best}; lowest: {stuck}")
-assert gaps["mean"] < gaps["seed"] and histories["mean"]["loss"][-1] > histories["seed"]["loss"][-1]
+best = max(networks, key=lambda name: aucs[name].value)
+baseline = max(baselines, key=lambda name: aucs[name].value)
+print(f"highest AUC on validation patients: of the networks {best}, of the baselines {baseline}")
+assert gaps["mean"] < gaps["seed"] and histories["mean"]["loss"][-1] > 0.55
 
 # %% [markdown]
 # Fewer weights overfit less. That they rank **better** does not follow. `mean` does not overfit, and hardly learns: its
-# training loss stays close to that of always saying the prevalence. Its 23,361 weights have nothing wrong with them:
-# `max` has **the same number**. They differ in one line, in how the places are put together. The mean dilutes, and early
+# training loss stays close to the 0.65 of always saying the prevalence. Its 23,361 weights have nothing wrong with them:
+# `max` has **the same number**, and learns. They differ in one line, in how the places are put together. The mean dilutes, and early
 # in training all its gradients are divided by the number of places. (Batch normalisation gets it moving; lesson 06b
 # says what that costs.)
 #
-# So the number of weights is a poor guide. What a network **can express about places** matters here. Whether `max`,
-# `narrow` and the seed network differ from each other, 20 validation patients cannot tell: look at the intervals. That
-# question goes to the test patients, with the other open ones, once.
+# So the number of weights is a poor guide. What a network **does with places** matters here. Whether `max`, `narrow` and
+# the seed network differ from each other, 20 validation patients can hardly tell: look at the intervals. That question
+# goes to the test patients, with the other open ones, once.
 
 # %% [markdown]
 # ## What a feature map shows
@@ -571,7 +573,8 @@ for i in (0, 7):
 # network, but it is in the network's words, not in yours.
 #
 # A question that works for any network: **what if this part were not there?** Fill a tile of the patch with lung, and
-# see how far the score falls ([Zeiler and Fergus 2014](https://doi.org/10.1007/978-3-319-10590-1_53)).
+# see how far the score falls ([Zeiler and Fergus 2014](https://doi.org/10.1007/978-3-319-10590-1_53)). Take the logit as
+# the score: near 0 and 1 the sigmoid is flat, and a probability would hardly move.
 #
 # ### Exercise: an occlusion map
 # `score` is a function that takes a patch and returns a number. Go through the tiles of `size` × `size` pixels; the
@@ -602,13 +605,14 @@ for column, i in enumerate((0, 1, 4, 5)):
     whole = to_input(validation.images_hu[picked[i]][np.newaxis])[0, :, :, 0]
     versions = np.concatenate([whole[np.newaxis], hidden_versions(whole, tile, lung)])
     answered = networks["seed"].predict(versions[..., np.newaxis], verbose=0)[:, 0]
-    fallen.append((answered[0] - answered[1:]).reshape(64 // tile, -1))
+    logit = np.log(np.clip(answered, 1e-7, 1) / np.clip(1 - answered, 1e-7, 1))
+    fallen.append((logit[0] - logit[1:]).reshape(64 // tile, -1))
     axes[0, column].imshow(whole, cmap="gray")
     axes[0, column].set_title(f"{names[i]}\nprobability {answered[0]:.2f}", fontsize=9)
-    image = axes[1, column].imshow(fallen[-1], cmap="RdBu_r", vmin=-0.5, vmax=0.5)
+    image = axes[1, column].imshow(fallen[-1], cmap="RdBu_r", vmin=-3, vmax=3)
 for ax in axes.flat:
     ax.set(xticks=[], yticks=[])
-figure.colorbar(image, ax=axes[1], label="fall of the probability", shrink=0.9)
+figure.colorbar(image, ax=axes[1], label="fall of the logit", shrink=0.9)
 largest = [np.unravel_index(np.abs(fall).argmax(), fall.shape) for fall in fallen]
 plots.picture(
     figure,
@@ -618,8 +622,9 @@ plots.picture(
 
 # %% [markdown]
 # Red: without this tile the network would say "nodule" less. Blue: it would say it more. Where the strong tiles lie in
-# the middle, the network looks where the question is. Where they lie at the rim, it leans on something else: the chest
-# wall, a vessel beside the spot. That is worth knowing **before** you trust it, and a good AUC does not tell you.
+# the middle, the network looks where the question is. Strong tiles at the rim mean that it leans on something else: the
+# chest wall, a vessel beside the spot, a corner that some training patients had in common. That is worth knowing
+# **before** you trust it, and a good AUC does not tell you.
 #
 # Mind what the map is not. It answers for **this** filling, **this** size of tile and one tile at a time. A hard square
 # of lung is no anatomy that the network ever saw.
@@ -666,7 +671,7 @@ for prevalence in (0.35, 0.05):
     costs = place_costs(validation.labels, scores[best], candidates, prevalence, 20)
     chosen[prevalence] = candidates[np.argmin(costs)]
     without = min(1 - prevalence, 20 * prevalence)  # call everybody, or nobody
-    print(f"{best}, prevalence {prevalence:.0%}: threshold {chosen[prevalence]:.3f},"
+    print(f"{best}, prevalence {prevalence:.0%}: threshold {chosen[prevalence]:.2g},"
           f" cost {costs.min():.2f} a place; without a network {without:.2f}")  # fmt: skip
 assert chosen[0.05] >= chosen[0.35]
 
@@ -675,21 +680,22 @@ assert chosen[0.05] >= chosen[0.35]
 # themselves only where the score is high. (Those costs are flattered: the threshold was chosen on the same patches.)
 #
 # ### The test patients, once
-# All choices are made: the networks, the threshold, and what to compare. Three comparisons were fixed when this lesson
-# was planned: the seed network against `narrow`, `mean` against `max`, and the network that validation chose against
-# the blob filter. Open the envelope.
+# All choices are made: the networks, the threshold, and what to compare. Three comparisons were fixed before anybody
+# looked: the seed network against `narrow`, `max` against `mean`, and the network that validation chose against the blob
+# filter. Open the envelope.
 #
 # **Predict:** 40 test patients. How wide will an interval of an AUC be? Which of the three differences will exclude 0?
+# And the network that validation chose: will its AUC on new patients be as high as on those who chose it?
 
 # %%
-on_test = {name: score(test.images_hu) for name, score in baselines.items() if name != "always no"}
+on_test = {name: score(test.images_hu) for name, score in baselines.items()}
 for name, model in networks.items():
     inputs = to_input(middle(test.images_hu, sizes[name]))
     on_test[name] = model.predict(inputs, verbose=0)[:, 0]
 final = {name: auc_of(test, s) for name, s in on_test.items()}
-for name, estimate in final.items():
-    print(f"{name:14s} AUC {estimate}")
-assert final["seed"].low > 0.5 or final["max"].low > 0.5
+for name, found in final.items():
+    print(f"{name:14s} AUC {found}; on validation patients {aucs[name].value:.2f}")
+assert final["max"].low > 0.5 and final["seed"].low > 0.5
 
 # %%
 def compare(a, b):
@@ -703,19 +709,31 @@ def compare(a, b):
     return found
 
 
-differences = {pair: compare(*pair) for pair in (("seed", "narrow"), ("max", "mean"), (best, "blob filter"))}
+fixed = (("seed", "narrow"), ("max", "mean"), (best, "blob filter"))
+differences = {pair: compare(*pair) for pair in fixed}
+print("added afterwards, and harder:")
+differences[best, baseline] = compare(best, baseline)
 assert max(d.high - d.low for d in differences.values()) < 0.4
+assert differences["max", "mean"].value > 0
 
 # %% [markdown]
 # The line below each interval is drawn from the interval, not from hope. Where it says "no difference shown", that is
 # all it says: 40 patients cannot show a small one, and lesson 05b tells you how many could. Did fewer weights win? Read
-# it off the first line, and the second: **same** weights, another pooling.
+# it off the first line: sixteen times as many weights, and what do they buy? Then off the second: **equally** many
+# weights, another pooling.
+#
+# The last comparison was not planned. The plan had named the blob filter, and on validation patients another baseline
+# may lead. To keep the easier rival because it was planned, and stay silent about the harder one, would be correct and
+# misleading. So both are there, and the added one is marked as added.
+#
+# Compare the two columns of AUCs, too. The network was **chosen** for its value on 20 validation patients, and other
+# patients are other patients. A value that you chose by is no result.
 #
 # Now the ROC curve of the chosen network, with the threshold on it.
 
 # %% tags=["hide-input"]
 figure, axes = plt.subplots(1, 2, figsize=(9.3, 4.1))
-for name, style in ((best, "-"), ("blob filter", "--")):
+for name, style in ((best, "-"), (baseline, "--")):
     curve = metrics.roc_curve(test.labels, on_test[name])
     label = f"{name}, AUC {final[name].value:.2f}"
     axes[0].plot(curve.false_positive_rate, curve.sensitivity, style, label=label)
@@ -728,7 +746,7 @@ axes[0].plot(x, y, "D", color="black", label="the chosen threshold")
 axes[0].plot([0, 1], [0, 1], ":", color="0.5")
 axes[0].set(xlabel="1 − specificity", ylabel="sensitivity", title="40 simulated test patients")
 axes[0].legend(loc="lower right", fontsize=9)
-for name, marker in ((best, "o"), ("seed", "s")) if best != "seed" else ((best, "o"),):
+for name, marker in zip(("seed", "max"), "os"):
     bins = metrics.calibration_curve(
         test.labels, on_test[name], num_bins=5, strategy="quantile", patients=test.patients
     )
@@ -740,7 +758,7 @@ axes[1].set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
 axes[1].legend(loc="upper left", fontsize=9)
 plots.picture(
     figure,
-    alt=f"Left: ROC curves of {best} and the blob filter; the threshold has a sensitivity of {y:.2f} and a false "
+    alt=f"Left: ROC curves of {best} and {baseline}; the threshold has a sensitivity of {y:.2f} and a false "
     f"positive rate of {x:.2f}. Right: observed share of nodules against predicted probability in five bins, with "
     "intervals and the diagonal.",
 )
@@ -749,7 +767,7 @@ plots.picture(
 cost = place_costs(test.labels, on_test[best], [chosen[0.05]], 0.05, 20)[0]
 print(f"sensitivity {sensitivity}\nspecificity {specificity}")
 print(f"cost at 5 %: {cost:.2f} a place; calling all 0.95, none 1.00")
-for name in dict.fromkeys((best, "seed")):
+for name in ("seed", "max"):
     p = on_test[name]
     ece = metrics.expected_calibration_error(test.labels, p, patients=test.patients)
     print(f"{name:7s} Brier score {metrics.brier_score(test.labels, p, patients=test.patients)}\n"
@@ -760,8 +778,9 @@ assert 0 <= sensitivity.low < sensitivity.high <= 1 and cost < 3
 
 # %% [markdown]
 # Look at the calibration before you print a probability on a report. A network that learned its training patients by
-# heart is sure of itself for everybody: its high probabilities come true less often than they say. And all of them were
-# learned where 35 % of the patches are nodules. Where 5 % are, every probability must be moved (lesson 05a, *move the
+# heart is sure of itself for everybody: of its patches with nearly 0 too many are nodules, of those with nearly 1 too
+# few. See whether `max`, which had not begun to learn by heart, lies nearer to the diagonal. And all of these
+# probabilities were learned where 35 % of the patches are nodules. Where 5 % are, every probability must be moved (lesson 05a, *move the
 # prevalence*). That is why the threshold above was chosen by counting, not by the formula $1/(1+m)$.
 
 # %% [markdown]
@@ -845,7 +864,7 @@ assert abs(pairs[0] / pairs[1] - ceiling(risk)) < 0.02
 # %%
 if data.available("luna16_crops"):
     crops, _ = data.load_luna16_crops().by_rows((0.85, 0.15))
-    real = {name: score(crops.images_hu) for name, score in baselines.items() if name != "always no"}
+    real = {name: score(crops.images_hu) for name, score in baselines.items()}
     for name in ("mean", "max"):
         inputs = to_input(middle(crops.images_hu))
         real[name] = networks[name].predict(inputs, batch_size=256, verbose=0)[:, 0]
@@ -860,12 +879,14 @@ else:
 # %%
 if data.available("luna16_crops"):
     for name, found in real_auc.items():
-        print(f"{name:14s} simulated {final[name].value:.2f} ({final[name].low:.2f} to {final[name].high:.2f})"
-              f"   real {found}")  # fmt: skip
-    against = metrics.compare_auc(crops.labels, real["max"], real["blob filter"], patients=crops.blocks)
-    against = against.counted_in("block").difference
-    print(f"max minus blob filter, real: {against:.3f}")
-    assert max(found.value for found in real_auc.values()) > 0.55
+        here = final[name]
+        print(f"{name:14s} simulated {here.value:.2f} ({here.low:.2f} to {here.high:.2f})   real {found}")
+    for name in baselines:
+        paired = metrics.compare_auc(crops.labels, real["max"], real[name], patients=crops.blocks)
+        found = paired.counted_in("block").difference
+        said = "max is better" if found.low > 0 else f"{name} is better" if found.high < 0 else "open"
+        print(f"real: max minus {name}: {found:.3f}: {said}")
+    assert real_auc["max"].low > 0.6 and real_auc["threshold"].low > 0.7
 
 # %% tags=["hide-input"]
 if data.available("luna16_crops"):
@@ -890,10 +911,14 @@ if data.available("luna16_crops"):
 
 # %% [markdown]
 # If the crops are there, compare each pair of columns. The threshold has learned nothing, so its change is not the
-# network's fault: the **task** is another one. Other places were proposed as mimics, other nodules count, the pixels
-# were rounded and compressed, and their size differs from scan to scan. Only beyond that change lies what the network
-# learned of the simulation alone: its noise, its vessels, its idea of a wall. The pictures show which of the real
-# mimics it has never met.
+# network's fault: the **task** is another one. Here the mimics are whatever a first stage proposed, other nodules count,
+# the pixels were rounded and compressed, and their size differs from scan to scan. So the fall of the network alone is
+# not the gap. Ask what it is worth **beside the threshold**, on the same crops: on simulated patients, and on real ones.
+# The last lines say it. What the network loses against the threshold, it had learned of the simulation only: its noise,
+# its vessels, its idea of a wall.
+#
+# The pictures say where. The false alarms of the middle row are round and bright, and you would have been fooled by some
+# of them. The nodules of the last row are small, faint or stuck to a wall.
 #
 # A simulation can teach, and it can test a method where the truth is known. What it cannot do is vouch for patients.
 # Lesson 06b trains on real crops, step by step, and opens the last rows once.
@@ -901,8 +926,8 @@ if data.available("luna16_crops"):
 # %% [markdown]
 # ## What you may claim
 # **You may claim**
-# - On 40 simulated test patients, looked at once, the AUCs of three baselines and four networks, and three paired
-#   differences fixed beforehand, each with its interval over patients, as printed.
+# - On 40 simulated test patients, looked at once, the AUCs of three baselines and four networks, three paired
+#   differences fixed beforehand and one added, each with its interval over patients, as printed.
 # - The seed network has 31,509,121 weights at 256 × 256 pixels, 99.9 % of them in one layer: counted.
 # - At 64 × 64 pixels, on 60 simulated patients and in ten epochs, it overfits: the loss on people it has not met ends
 #   above that on its training patches.
