@@ -209,8 +209,10 @@ plots.picture(
 
 # %% [markdown]
 # ## A detector meets simulated patients
-# Now the detector of lesson 07a, trained on simulated patients of other seeds. The test patients are simulated too:
-# seed 200, never used to train or to tune. A scan gives its nodules; the detector gets the image only.
+# Now the detector of lesson 07a: a lung mask, a network that proposes candidates in the whole volume, non-maximum
+# suppression in mm, and a second network that looks at each candidate again. Both networks were trained on simulated
+# patients of other seeds. The test patients are simulated too: seed 200, never used to train or to tune. The detector
+# gets the image only.
 #
 # **Predict:** the patients have nearly three nodules each, half of them under 6 mm. At one false alarm per scan, which
 # share of the nodules does it find?
@@ -220,18 +222,63 @@ from medlearn.models import nodule_detector
 from tqdm.auto import tqdm
 
 NUM_SCANS = 24
-truth, marks, scan_to_show = [], {"one network": [], "two networks": []}, None
-for scan in tqdm(data.load_nodule_scans(NUM_SCANS, seed=200), total=NUM_SCANS, leave=False):
+second_network = nodule_detector.load_false_positive_net()
+truth, marks, judged, kept = [], {"one network": [], "two networks": []}, [], {}
+
+
+def judge_again(image, found, **options):
+    return nodule_detector.reduce_false_positives(image, found, second_network, **options)
+
+
+def read_scan(scan):
+    first = nodule_detector.find_nodules(scan.image, reduce=False)
+    marks["one network"].append(first)
+    marks["two networks"].append(judge_again(scan.image, first))
     truth.append(scan.nodules)
-    for name, reduce in (("one network", False), ("two networks", True)):
-        marks[name].append(nodule_detector.find_nodules(scan.image, reduce=reduce))
-    if scan_to_show is None and len(scan.nodules) >= 3:
-        scan_to_show, number_shown = scan, len(truth) - 1
+    judged.append(judge_places(scan, first))
+
 
 # %% [markdown]
-# The detector is a chain: a lung mask, a network that proposes candidates, non-maximum suppression, and a second
-# network that looks at each candidate again. The cell ran it with and without the second network; you begin with the
-# **whole chain**. All marks are kept, down to hopeless ones: the threshold is chosen by the curve, not before it.
+# The folded cell keeps something for later: what the second network **alone** says about the first one's candidates,
+# about the nodules themselves, and about ten places picked at random in the lungs. Then the scans are made and read,
+# one at a time.
+
+# %% tags=["hide-input"]
+import SimpleITK as sitk
+
+
+def alone(scan, points_mm):
+    """Return the scores of the second network alone, the highest first."""
+    places = nodule_detector.Candidates(points_mm, np.full(len(points_mm), 0.5), np.full(len(points_mm), 6.0))
+    return judge_again(scan.image, places, weight=1).scores
+
+
+def judge_places(scan, first):
+    lung = sitk.GetArrayViewFromImage(scan.lung_mask) > 0
+    free = np.flatnonzero(lung & (sitk.GetArrayViewFromImage(scan.nodule_labels) == 0))
+    index = np.transpose(np.unravel_index(rng.choice(free, 10), lung.shape))  # z, y, x
+    return {
+        "nodules": alone(scan, [n.centre_mm for n in scan.nodules]),
+        "random places": alone(scan, geometry.voxel_to_world(index[:, ::-1].astype(float), scan.image)),
+        "candidates": judge_again(scan.image, first, weight=1),
+    }
+
+
+# %%
+scans = data.load_nodule_scans(NUM_SCANS, seed=200)
+for _, scan in zip(tqdm(range(12), leave=False), scans):
+    read_scan(scan)
+    if not kept and len(scan.nodules) >= 3:  # one scan is kept to look at
+        kept = {"scan": scan, "number": len(truth) - 1}
+
+# %%
+for _, scan in zip(tqdm(range(12), leave=False), scans):
+    read_scan(scan)
+assert len(truth) == NUM_SCANS
+
+# %% [markdown]
+# All marks are kept, down to hopeless ones: the threshold is chosen by the curve, not before it. You begin with both
+# networks.
 
 # %%
 def match_all(name):
@@ -311,13 +358,14 @@ assert found[size >= 10].mean() > found[size < 6].mean()
 # threshold slider hides marks. A nodule whose mark is hidden becomes a missed one.
 
 # %%
+scan, number = kept["scan"], kept["number"]
 shown = widgets.list_findings(
-    matched["two networks"][number_shown],
-    [n.centre_mm for n in scan_to_show.nodules],
-    [n.diameter_mm for n in scan_to_show.nodules],
-    marks["two networks"][number_shown].points_mm,
+    matched["two networks"][number],
+    [n.centre_mm for n in scan.nodules],
+    [n.diameter_mm for n in scan.nodules],
+    marks["two networks"][number].points_mm,
 )
-widgets.explore_findings(scan_to_show.image, shown, threshold=round(float(cut), 2))
+widgets.explore_findings(scan.image, shown, threshold=round(float(cut), 2))
 
 # %% [markdown]
 # Go to the false alarms with the highest scores first. In simulated patients most are vessels: a branch, or one that
@@ -578,32 +626,53 @@ plots.picture(
 #
 # $$\hat A'=\frac{n\hat A+m}{n+m}\;\to\;1 .$$
 #
-# The false alarms per scan do not change at all. See it on your detector. As negatives, take its hardest 5, 20 or 60
-# false marks in each scan, and then all of them.
+# The false alarms per scan do not change at all. See it on the second network, alone. As positives it gets the test
+# patients' nodules. As negatives: places picked at random in the lungs; all false candidates of the first network; the
+# three in each scan that the first network found most suspicious.
 #
-# **Predict:** how does the AUC of the same scores move? And the FROC curve?
+# **Predict:** three AUCs, of one network. How far apart?
 
 # %%
-def scores_of(matches, kind, most=None):
-    return np.sort(matches.scores[matches.kinds == kind])[::-1][:most]
+first_says = [m.points_mm[m_.kinds == "false"] for m, m_ in zip(marks["one network"], matched["one network"])]
 
 
+def false_candidates(number, most=None):
+    """Return the second network's scores of the first one's most suspicious false candidates."""
+    places, chosen = judged[number]["candidates"], first_says[number][:most]
+    return [s for p, s in zip(places.points_mm, places.scores) if (p == chosen).all(axis=1).any()]
+
+
+negatives = {
+    "random places in the lung": [case["random places"] for case in judged],
+    "all false candidates": [false_candidates(k) for k in range(NUM_SCANS)],
+    "three most suspicious": [false_candidates(k, 3) for k in range(NUM_SCANS)],
+}
+
+# %%
+positives = [case["nodules"] for case in judged]
 aucs = {}
-for most in (5, 20, 60, None):
-    parts = [(k, label, s) for k, m in enumerate(matched["two networks"])
-             for label, kind in ((1, "true"), (0, "false"))
-             for s in scores_of(m, kind, most if kind == "false" else None)]  # fmt: skip
-    scan_of, labels, values = map(np.array, zip(*parts))
-    aucs[most] = metrics.auc_score(labels, values, patients=scan_of).counted_in("scan")
-    name = "all" if most is None else f"{most:3d}"
-    print(f"{name} hardest a scan: {np.sum(labels == 0):5d} negatives, AUC {aucs[most]:.3f}")
-print(f"all the time: CPM {whole.cpm}")
-assert aucs[5].value < aucs[20].value < aucs[None].value
+for name, others in negatives.items():
+    values = np.concatenate([np.concatenate(group) for group in (positives, others)])
+    labels = np.repeat([1, 0], [sum(map(len, group)) for group in (positives, others)])
+    owners = np.concatenate([np.repeat(every_scan, [len(x) for x in g]) for g in (positives, others)])
+    aucs[name] = metrics.auc_score(labels, values, patients=owners).counted_in("scan")
+    print(f"{name:26s} {np.sum(labels == 0):4d} negatives: AUC {aucs[name]:.3f}")
+
+# %%
+by_second = [
+    metrics.match_detections(
+        [n.centre_mm for n in t], [n.diameter_mm for n in t], c["candidates"].points_mm, c["candidates"].scores
+    )
+    for t, c in zip(truth, judged)
+]
+second_alone = metrics.froc(by_second)
+print(f"the same network, ranking the candidates: CPM {second_alone.cpm}")
 
 # %% [markdown]
-# One detector, one set of scores, one FROC curve; the AUC is whatever the choice of negatives makes it. A paper that
-# draws negatives at random from the lung has nearly all of them as easy as air. In lesson 06 the patches were chosen
-# to be hard, and one in three showed a nodule: a third setting, which no scan has.
+# One network, one set of nodules; the AUC is whatever the choice of negatives makes it. Picked at random, nearly all
+# places in a lung are as easy as air, and the AUC shines. The candidates that a first network leaves behind are those
+# that look like nodules, and they are all that a detector is asked about. In lesson 06 the patches were chosen to be
+# hard, and one in three showed a nodule: a fourth setting, which no scan has.
 #
 # The AUC of patches is good for **comparing networks on the same patches**. What a detector is worth in a scan, it
 # cannot say: it does not know how many places there are, nor what the first stage never proposed.
@@ -703,8 +772,8 @@ froc_axes(axes)
 axes.set_title("One real reader, picked at random, held against the other three")
 plots.picture(
     figure,
-    alt="Three points in the FROC plane. A reader has a sensitivity of 0.6 at 0.2 false positives per scan if one other "
-    "reader makes a nodule true, 0.8 at 0.4 if two do, and 0.9 at 0.8 if all three do.",
+    alt="Three points in the FROC plane. A reader has a sensitivity of 0.6 at 0.2 false positives per scan if one "
+    "other reader makes a nodule true, 0.8 at 0.4 if two do, and 0.9 at 0.8 if all three do.",
 )
 
 # %% [markdown]
@@ -891,8 +960,6 @@ assert abs(found_by_trial + healthy_marked - 7191 / 26309) < 0.001 and round(ppv
 # **Predict:** they agree that it is there. Do they agree on what it is, from 1 (highly unlikely to be cancer) to 5?
 
 # %%
-import SimpleITK as sitk
-
 LIDC_FILES = ["ct_crop*", "reader*", "ct_down*", "*.json"]
 if data.available("lidc_idri_0314", files=LIDC_FILES):
     real = data.load_lidc_chest()
