@@ -1,8 +1,8 @@
 # %% [markdown]
-# In the National Lung Screening Trial 24 % of the CT scans were called positive, and 96 % of these calls were false. The
-# same trial saved lives: 20 % fewer people died of lung cancer than in the group with chest radiographs (95 % CI 7 % to
-# 27 %; [NLST 2011](https://doi.org/10.1056/NEJMoa1102873)). Both numbers hang on one small decision, made thousands of
-# times a day: this bright spot, is it a nodule, or a vessel that runs through the slice?
+# In the National Lung Screening Trial 24 % of the CT scans were called positive, and 96 % of these calls were false.
+# The same trial saved lives: 20 % fewer people died of lung cancer than in the group with chest radiographs (95 % CI 7
+# % to 27 %; [NLST 2011](https://doi.org/10.1056/NEJMoa1102873)). Both numbers hang on one small decision, made
+# thousands of times a day: this bright spot, is it a nodule, or a vessel that runs through the slice?
 #
 # In this lesson you make that decision with three lines of geometry, then with 31 million weights, then with 23
 # thousand. You count weights before you train them. You choose a threshold by what a miss costs. You open the test set
@@ -81,9 +81,9 @@ assert train.labels[shown].sum() == 6
 # A network is worth its trouble only if it beats what needs no network. Build four rivals, from nothing to something.
 #
 # 1. **The prevalence.** Say "no" to every patch.
-# 2. **A threshold.** A nodule is brighter than lung: take the mean HU within 2 mm of the middle.
-# 3. **A blob filter.** The Laplacian of a Gaussian (LoG) answers to a bright disc of radius about $\sqrt2\,\sigma$. Take
-#    the strongest answer near the middle over four $\sigma$. Lesson 07a derives the $\sqrt2$.
+# 2. **Brightness.** A nodule is brighter than lung: put a threshold on the mean HU within 2 mm of the middle.
+# 3. **A blob filter.** The Laplacian of a Gaussian (LoG) answers best to a bright disc of radius $\sqrt2\,\sigma$. Take
+#    its strongest answer near the middle over four $\sigma$. Lesson 07a derives the $\sqrt2$.
 # 4. **Two numbers a radiologist would write down**, the radius and the mean HU of the thing in the middle, in a
 #    [logistic regression](glossary:logistic-regression).
 #
@@ -155,7 +155,7 @@ from medlearn import metrics
 regression = make_pipeline(StandardScaler(), LogisticRegression())
 regression.fit(radius_and_hu(train.images_hu), train.labels)
 baselines = {
-    "threshold": centre_brightness,
+    "brightness": centre_brightness,
     "blob filter": blob_strength,
     "radius and HU": lambda images_hu: regression.predict_proba(radius_and_hu(images_hu))[:, 1],
 }
@@ -236,8 +236,8 @@ def seed_network(size):
 
 # %% [markdown]
 # Count before you build. A convolution slides **one** kernel over the whole image, so its weights do not depend on the
-# image's size. With kernels of $K\times K$, $C$ channels in and $C'$ channels out, each output channel has a kernel over
-# all input channels, and a bias:
+# image's size. With kernels of $K\times K$, $C$ channels in and $C'$ channels out, each output channel has a kernel
+# over all input channels, and a bias:
 #
 # $$n_\text{conv}=(K\cdot K\cdot C+1)\,C' .$$
 #
@@ -470,8 +470,8 @@ def trained(build, size, *, epochs=10):
     return network, fitted.history
 
 # %% [markdown]
-# **Predict:** the same patients, the same ten epochs. Order the four networks by their AUC on validation patients. Which
-# will overfit least?
+# **Predict:** the same patients, the same ten epochs. Order the four networks by their AUC on validation patients.
+# Which will overfit least?
 
 # %%
 networks, histories, sizes = {"seed": network}, {"seed": history}, {"seed": 64}
@@ -513,14 +513,14 @@ assert gaps["mean"] < gaps["seed"] and histories["mean"]["loss"][-1] > 0.55
 
 # %% [markdown]
 # Fewer weights overfit less. That they rank **better** does not follow. `mean` does not overfit, and hardly learns: its
-# training loss stays close to the 0.65 of always saying the prevalence. Its 23,361 weights have nothing wrong with them:
-# `max` has **the same number**, and learns. They differ in one line, in how the places are put together. The mean dilutes, and early
-# in training all its gradients are divided by the number of places. (Batch normalisation gets it moving; lesson 06b
-# says what that costs.)
+# training loss stays close to the 0.65 of always saying the prevalence. Its 23,361 weights have nothing wrong with
+# them: `max` has **the same number**, and learns. They differ in one line, in how the places are put together. The mean
+# dilutes: each place's part in the logit, and in the gradient, is divided by the number of places. (Batch normalisation
+# gets it moving; lesson 06b says what that costs.)
 #
-# So the number of weights is a poor guide. What a network **does with places** matters here. Whether `max`, `narrow` and
-# the seed network differ from each other, 20 validation patients can hardly tell: look at the intervals. That question
-# goes to the test patients, with the other open ones, once.
+# So the number of weights is a poor guide. What a network **does with places** matters here. Whether `max`, `narrow`
+# and the seed network differ from each other, 20 validation patients can hardly tell: look at the intervals. That
+# question goes to the test patients, with the other open ones, once.
 
 # %% [markdown]
 # ## What a feature map shows
@@ -543,15 +543,17 @@ names = [
     f"{kind}, {mm:.0f} mm" if mm > 0 else kind
     for kind, mm in zip(validation.kinds[picked], validation.diameters_mm[picked])
 ]
-print({name: maps.shape for name, maps in answers.items()})
+for name, maps in answers.items():
+    print(f"{name:6s} {maps.shape}, dark for all eight: {np.sum(maps.max(axis=(0, 1, 2)) <= 0)} channels")
 assert answers["third"].shape == (8, 8, 8, 64)
 widgets.explore_feature_maps(patches[..., 0], answers, names=names)
 
 # %% [markdown]
 # Step through the patches, then change the layer. In the first layer you recognise the patch: brightness, edges to one
-# side or the other. Some channels stay dark for all patches: their ReLU never opened, and they are of no use. Further in
-# the maps are coarse, 8 × 8, and few channels answer at a time: each place there sees 18 × 18 pixels, 13 mm, and says
-# "something like *this* is here". Do not give the channels names. A pattern that you see in four patches is no evidence.
+# side or the other. A channel that stays dark for every patch is of no use: its ReLU never opens. Further
+# in the maps are coarse, 8 × 8, and few channels answer at a time: each place there sees 18 × 18 pixels, 13 mm, and
+# says "something like *this* is here". Do not give the channels names. A pattern that you see in four patches is no
+# evidence.
 #
 # For `max` one thing can be said exactly. Its [logit](glossary:logit) is a sum over channels, each with the one place
 # where it was strongest. So you can ask every channel what it gave, and where.
@@ -573,8 +575,8 @@ for i in (0, 7):
 # network, but it is in the network's words, not in yours.
 #
 # A question that works for any network: **what if this part were not there?** Fill a tile of the patch with lung, and
-# see how far the score falls ([Zeiler and Fergus 2014](https://doi.org/10.1007/978-3-319-10590-1_53)). Take the logit as
-# the score: near 0 and 1 the sigmoid is flat, and a probability would hardly move.
+# see how far the score falls ([Zeiler and Fergus 2014](https://doi.org/10.1007/978-3-319-10590-1_53)). Take the logit
+# as the score: near 0 and 1 the sigmoid is flat, and a probability would hardly move.
 #
 # ### Exercise: an occlusion map
 # `score` is a function that takes a patch and returns a number. Go through the tiles of `size` × `size` pixels; the
@@ -616,8 +618,8 @@ figure.colorbar(image, ax=axes[1], label="fall of the logit", shrink=0.9)
 largest = [np.unravel_index(np.abs(fall).argmax(), fall.shape) for fall in fallen]
 plots.picture(
     figure,
-    alt="Four validation patches above, their occlusion maps by the seed network below, 8 by 8 tiles. The tile with the "
-    "largest effect lies in row and column " + ", ".join(f"{r + 1} and {c + 1}" for r, c in largest) + " of 8.",
+    alt="Four validation patches above, their occlusion maps by the seed network below, 8 by 8 tiles. The tile with "
+    "the largest effect lies in row and column " + ", ".join(f"{r + 1} and {c + 1}" for r, c in largest) + " of 8.",
 )
 
 # %% [markdown]
@@ -634,10 +636,10 @@ plots.picture(
 # A network ranks; a clinic needs yes or no. The threshold is a price (lesson 05a), and it is chosen **now**, on
 # validation patients, before the test set is opened.
 #
-# Suppose the network stands behind a first stage that proposes places, as in lesson 07a. Of these places 5 % are
-# nodules, not 35 % as among your patches. Sensitivity and specificity of a threshold do not depend on that share, if the
-# nodules and the mimics are of the same kinds. The cost does. With prevalence $\pi$, and a miss that costs as much as
-# $m$ false alarms, the cost a place is
+# Suppose that the network stands behind a first stage that proposes places, as in lesson 07a. Of these places 5 % are
+# nodules, not 35 % as among your patches. Sensitivity and specificity of a threshold do not depend on that share, if
+# the nodules and the mimics are of the same kinds. The cost does. With prevalence $\pi$, and a miss that costs as much
+# as $m$ false alarms, the cost a place is
 #
 # $$\text{cost}(t)=\pi\,m\,\bigl(1-\text{sensitivity}(t)\bigr)+(1-\pi)\,\bigl(1-\text{specificity}(t)\bigr).$$
 #
@@ -681,8 +683,8 @@ assert chosen[0.05] >= chosen[0.35]
 #
 # ### The test patients, once
 # All choices are made: the networks, the threshold, and what to compare. Three comparisons were fixed before anybody
-# looked: the seed network against `narrow`, `max` against `mean`, and the network that validation chose against the blob
-# filter. Open the envelope.
+# looked: the seed network against `narrow`, `max` against `mean`, and the network that validation chose against the
+# blob filter. Open the envelope.
 #
 # **Predict:** 40 test patients. How wide will an interval of an AUC be? Which of the three differences will exclude 0?
 # And the network that validation chose: will its AUC on new patients be as high as on those who chose it?
@@ -780,8 +782,9 @@ assert 0 <= sensitivity.low < sensitivity.high <= 1 and cost < 3
 # Look at the calibration before you print a probability on a report. A network that learned its training patients by
 # heart is sure of itself for everybody: of its patches with nearly 0 too many are nodules, of those with nearly 1 too
 # few. See whether `max`, which had not begun to learn by heart, lies nearer to the diagonal. And all of these
-# probabilities were learned where 35 % of the patches are nodules. Where 5 % are, every probability must be moved (lesson 05a, *move the
-# prevalence*). That is why the threshold above was chosen by counting, not by the formula $1/(1+m)$.
+# probabilities were learned where 35 % of the patches are nodules. Where 5 % are, every probability must be moved
+# (lesson 05a, *move the prevalence*). That is why the threshold above was chosen by counting, not by the formula
+# $1/(1+m)$.
 
 # %% [markdown]
 # ## The best that anyone can do
@@ -851,15 +854,15 @@ assert abs(pairs[0] / pairs[1] - ceiling(risk)) < 0.02
 # ## Real patients
 # The LUNA16 crops ([Setio and others 2017](https://doi.org/10.1016/j.media.2017.06.015)) are 50 × 50 real pixels around
 # places that a first stage proposed; 1 means that three of four radiologists marked a nodule of 3 mm or more. Take your
-# baselines and networks to them **as they are**: nothing is trained, nothing is chosen. The rows of the file run scan by
-# scan, and blocks of rows, about two scans each, stand in for the patients. You use the first 85 % of the rows, for
+# baselines and networks to them **as they are**: nothing is trained, nothing is chosen. The rows of the file run scan
+# by scan, and blocks of rows, about two scans each, stand in for the patients. You use the first 85 % of the rows, for
 # development. The last 15 % stay closed until lesson 06b.
 #
 # The networks with pooling take the middle 32 pixels, as before. The seed network cannot come along without a trick:
 # its Flatten wants 64 pixels, and there are 50. Fixed sizes are a price of Flatten, too.
 #
-# **Predict:** from simulated to real patients: by how much will the AUC of the network fall? And that of the threshold,
-# which has learned nothing?
+# **Predict:** from simulated to real patients: by how much will the AUC of the network fall? And that of the
+# brightness, which has learned nothing?
 
 # %%
 if data.available("luna16_crops"):
@@ -886,7 +889,7 @@ if data.available("luna16_crops"):
         found = paired.counted_in("block").difference
         said = "max is better" if found.low > 0 else f"{name} is better" if found.high < 0 else "open"
         print(f"real: max minus {name}: {found:.3f}: {said}")
-    assert real_auc["max"].low > 0.6 and real_auc["threshold"].low > 0.7
+    assert real_auc["max"].low > 0.6 and real_auc["brightness"].low > 0.7
 
 # %% tags=["hide-input"]
 if data.available("luna16_crops"):
@@ -910,15 +913,15 @@ if data.available("luna16_crops"):
     display_of_extremes.show()
 
 # %% [markdown]
-# If the crops are there, compare each pair of columns. The threshold has learned nothing, so its change is not the
-# network's fault: the **task** is another one. Here the mimics are whatever a first stage proposed, other nodules count,
-# the pixels were rounded and compressed, and their size differs from scan to scan. So the fall of the network alone is
-# not the gap. Ask what it is worth **beside the threshold**, on the same crops: on simulated patients, and on real ones.
-# The last lines say it. What the network loses against the threshold, it had learned of the simulation only: its noise,
-# its vessels, its idea of a wall.
+# If the crops are there, compare each pair of columns. The brightness has learned nothing, so its change is not the
+# network's fault: the **task** is another one. Here the mimics are whatever a first stage proposed, other nodules
+# count, the pixels were rounded and compressed, and their size differs from scan to scan. So the fall of the network
+# alone is not the gap. Ask what it is worth **beside the brightness**, on the same crops: on simulated patients, and on
+# real ones. The last lines say it. What the network loses against it, it had learned of the simulation only:
+# its noise, its vessels, its idea of a wall.
 #
-# The pictures say where. The false alarms of the middle row are round and bright, and you would have been fooled by some
-# of them. The nodules of the last row are small, faint or stuck to a wall.
+# The pictures say where. The false alarms of the middle row are round and bright, and you would have been fooled by
+# some of them. The nodules of the last row are small, faint or stuck to a wall.
 #
 # A simulation can teach, and it can test a method where the truth is known. What it cannot do is vouch for patients.
 # Lesson 06b trains on real crops, step by step, and opens the last rows once.
@@ -946,8 +949,8 @@ if data.available("luna16_crops"):
 #
 # **Published beside it**: in the LUNA16 challenge the combined leading systems, convolutional networks on proposed
 # places, reached a sensitivity of over 95 % at fewer than one false positive a scan ([Setio and others
-# 2017](https://doi.org/10.1016/j.media.2017.06.015)). That is whole scans and another score, so it does not stand beside
-# an AUC of patches. Lesson 07b takes it up.
+# 2017](https://doi.org/10.1016/j.media.2017.06.015)). That is whole scans and another score, so it does not stand
+# beside an AUC of patches. Lesson 07b takes it up.
 
 # %% [markdown]
 # ## Summary
@@ -960,6 +963,7 @@ if data.available("luna16_crops"):
 #   here than how many weights there are.
 # - Feature maps and occlusion maps show where a network answers. They give no reasons.
 # - A threshold comes from the price of a miss, at the prevalence of the place where it is used, on validation patients.
+# - A value that you chose by is no result. New patients give the result, once; name every comparison that you added.
 # - Noisy labels put a ceiling on every AUC.
 # - Simulated patients are for learning. The gap to real ones is measured, not argued away.
 #
@@ -973,14 +977,14 @@ if data.available("luna16_crops"):
 # ### Further reading
 # - National Lung Screening Trial Research Team. *Reduced lung-cancer mortality with low-dose computed tomographic
 #   screening.* New England Journal of Medicine 2011. <https://doi.org/10.1056/NEJMoa1102873>
-# - Setio AAA, et al. *Validation, comparison, and combination of algorithms for automatic detection of pulmonary nodules
-#   in computed tomography images: the LUNA16 challenge.* Medical Image Analysis 2017.
+# - Setio AAA, et al. *Validation, comparison, and combination of algorithms for automatic detection of pulmonary
+#   nodules in computed tomography images: the LUNA16 challenge.* Medical Image Analysis 2017.
 #   <https://doi.org/10.1016/j.media.2017.06.015>
 # - Armato SG, et al. *The Lung Image Database Consortium (LIDC) and Image Database Resource Initiative (IDRI): a
 #   completed reference database of lung nodules on CT scans.* Medical Physics 2011.
 #   <https://doi.org/10.1118/1.3528204>
-# - McWilliams A, et al. *Probability of cancer in pulmonary nodules detected on first screening CT.* New England Journal
-#   of Medicine 2013. <https://doi.org/10.1056/NEJMoa1214726>
+# - McWilliams A, et al. *Probability of cancer in pulmonary nodules detected on first screening CT.* New England
+#   Journal of Medicine 2013. <https://doi.org/10.1056/NEJMoa1214726>
 # - Zeiler MD, Fergus R. *Visualizing and understanding convolutional networks.* ECCV 2014.
 #   <https://doi.org/10.1007/978-3-319-10590-1_53>
 # - Zhou B, et al. *Learning deep features for discriminative localization.* CVPR 2016: what a mean over places tells
