@@ -538,6 +538,8 @@ draw = np.random.default_rng(3)
 picked = [draw.choice(np.flatnonzero(validation.labels == k), 4, replace=False) for k in (1, 0)]
 picked = np.concatenate(picked)
 patches = to_input(middle(validation.images_hu[picked]))
+
+# %%
 answers = dict(zip(("first", "second", "third"), reader.predict(patches, verbose=0)))
 names = [
     f"{kind}, {mm:.0f} mm" if mm > 0 else kind
