@@ -254,6 +254,7 @@ def _study(rng, num_ill, num_healthy, shift):
         (*_study(rng, 20, 100, 0.2), 0.001, 2),
         (*_study(rng, 30, 40, 2.0), 0.10, 3),
         (*_study(rng, 60, 50, 1.5), 0.45, 3),
+        (np.array([1, 1, 0, 0, 0]), np.array([0.9, 0.4, 0.6, 0.2, 0.1]), 0.6, 1),
     ],
     mistakes=[
         (
@@ -263,6 +264,10 @@ def _study(rng, num_ill, num_healthy, shift):
         (
             _threshold_with(lambda prevalence, miss, share: (miss, 1)),
             "The prevalence is missing: a missed share counts for the ill, a false alarm rate for the healthy.",
+        ),
+        (
+            _threshold_with(lambda prevalence, miss, share: (prevalence * miss, 1)),
+            "A false alarm can only happen to those without a nodule: weigh the false alarm rate by 1 - prevalence.",
         ),
         (
             _threshold_with(lambda prevalence, miss, share: (prevalence, (1 - prevalence) * miss)),

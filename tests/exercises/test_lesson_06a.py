@@ -105,6 +105,7 @@ def test_screening_threshold_by_hand():
     assert choose(labels, scores, 0.01, 20) == 0.9
     assert choose(labels, scores, 0.5, 20) == 0.4  # 0.4: 0 + 0.167; 0.9: 5
     assert choose(labels, scores, 0.001, 1) == 0.9  # 0.9: 0.0005; inf: 0.001
+    assert choose(labels, scores, 0.6, 1) == 0.4  # 0.4: 0.4 / 3 = 0.13; 0.9: 0.6 / 2 = 0.3
     assert choose(1 - labels, scores, 0.001, 1) == np.inf  # the highest score is healthy
 
 
