@@ -78,7 +78,9 @@ def test_eight_views_are_the_symmetries_of_the_library(rng):
 
     image = rng.normal(size=(6, 6))
     library = {v.numpy().tobytes() for v in symmetries(torch.from_numpy(image)[None, None])}
-    assert {np.ascontiguousarray(v).tobytes() for v in solution(ex.eight_views)(image)} == library
+    views = solution(ex.eight_views)(image)
+    assert {np.ascontiguousarray(view).tobytes() for view in views} == library
+    assert views.shape == (8, 6, 6)
     assert len(library) == 8
 
 
