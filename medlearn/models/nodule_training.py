@@ -83,22 +83,23 @@ def train(
     patches, labels = _checked(images_hu, labels)
     _check_options(num_epochs=num_epochs, batch_size=batch_size, learning_rate=learning_rate, schedule=schedule)
     generator = torch.Generator().manual_seed(seed)
-    torch.manual_seed(seed)  # dropout draws from the global state
     model = model.to(device, memory_format=torch.channels_last)  # convolutions on a CPU are a third faster so
     optimizer = torch.optim.AdamW(_groups(model, weight_decay), lr=learning_rate)
     steps = max(1, len(patches) // batch_size)
     rate = torch.optim.lr_scheduler.LambdaLR(optimizer, _SCHEDULES[schedule](steps * num_epochs))
     losses = np.zeros(num_epochs)
-    for epoch in tqdm(range(num_epochs), desc="epochs", disable=not progress):
-        order = torch.randperm(len(patches), generator=generator)
-        model.train()
-        for chosen in order.tensor_split(steps):
-            batch = patches[chosen]
-            if augmentation is not None:
-                batch = augment(batch, augmentation, generator=generator)
-            loss = _step(model, optimizer, batch, labels[chosen])
-            rate.step()
-            losses[epoch] += loss * len(chosen) / len(patches)
+    model.train()
+    with torch.random.fork_rng():  # dropout draws from the global state, which stays as it was
+        torch.manual_seed(seed)
+        for epoch in tqdm(range(num_epochs), desc="epochs", disable=not progress):
+            order = torch.randperm(len(patches), generator=generator)
+            for chosen in order.tensor_split(steps):
+                batch = patches[chosen]
+                if augmentation is not None:
+                    batch = augment(batch, augmentation, generator=generator)
+                loss = _step(model, optimizer, batch, labels[chosen])
+                rate.step()
+                losses[epoch] += loss * len(chosen) / len(patches)
     model.eval()
     return losses
 

@@ -77,6 +77,22 @@ def test_train_is_the_same_for_one_seed_and_another_for_another():
     assert np.abs(predict(first, images_hu) - predict(other, images_hu)).max() > 1e-4
 
 
+def test_train_draws_dropout_from_the_seed_and_leaves_the_global_state_alone():
+    torch.manual_seed(8)
+    expected = torch.rand(3)
+    found = []
+    for before in (1, 2):
+        network = fresh(dropout=0.5)
+        torch.manual_seed(before)
+        train(network, *blobs(), num_epochs=1, progress=False)
+        found.append(predict(network, blobs()[0]))
+    np.testing.assert_array_equal(*found)
+    network = fresh()
+    torch.manual_seed(8)
+    train(network, *blobs(), num_epochs=1, progress=False)
+    assert torch.equal(torch.rand(3), expected)
+
+
 def test_train_without_augmentation_shows_each_patch_once_an_epoch_and_as_it_is():
     class Recorder(nn.Module):
         def __init__(self):
