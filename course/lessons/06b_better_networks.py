@@ -824,8 +824,10 @@ print("equal outputs after saving and loading: PyTorch", same_torch, "and Keras"
 assert same_torch and same_keras
 
 # %%
+import textwrap
+
 length = int.from_bytes(content[:8], "little")
-print(content[8 : 8 + length].decode()[:210], "...")
+print(textwrap.fill(content[8 : 8 + length].decode()[:260], 85), "...")
 
 # %% [markdown]
 # You can read that without any library. The header also says what the file does **not** hold: the architecture. You
