@@ -928,7 +928,8 @@ for low, high in ((0, 5), (5, 8), (8, 40)):
 # **Predict:** half right, as before?
 
 # %%
-if data.available("luna16_crops"):
+have_crops = data.available("luna16_crops")
+if have_crops:
     development, closed = data.load_luna16_crops().by_rows((0.85, 0.15))
     learn, judge = development.by_rows((0.8, 0.2))
     game = {}
@@ -937,8 +938,6 @@ if data.available("luna16_crops"):
         ones = np.ones(len(told), int)
         game[name] = metrics.accuracy_score(ones, told.astype(int), patients=judge.blocks).counted_in("block")
         print(f"{name:22s} {game[name]}")
-else:
-    print("The LUNA16 crops are not in the cache; data.card('luna16_crops') says where they come from.")
 
 # %% [markdown]
 # If the crops are there: left and right are told apart in about three of four, and transposing much less often. Is
@@ -948,7 +947,7 @@ else:
 # 25. The classifier sees half a pixel. Cut off the first row and the first column, and the candidate is in the middle.
 
 # %%
-if data.available("luna16_crops"):
+if have_crops:
     for name, flip in FLIPS.items():
         told = name_the_original(learn.images_hu[:, 1:, 1:], judge.images_hu[:, 1:, 1:], flip, 7)
         e = metrics.accuracy_score(ones, told.astype(int), patients=judge.blocks).counted_in("block")
@@ -969,7 +968,7 @@ if data.available("luna16_crops"):
 # simulated patients a better start than random numbers?
 
 # %%
-if data.available("luna16_crops"):
+if have_crops:
     from copy import deepcopy
 
     real = {name: data.load_luna16_patches(part) for name, part in {"train": learn, "validation": judge}.items()}
@@ -985,7 +984,7 @@ if data.available("luna16_crops"):
     on_real |= {"+ normalisation": after[-1], "+ eight views": logits_of(network, X["validation"], views=True)}
 
 # %%
-if data.available("luna16_crops"):
+if have_crops:
     tuned, _ = fit(deepcopy(chosen), epochs=4, turns=True)
     on_real["+ simulated start"] = logits_of(tuned, X["validation"], views=True)
     before, real_loss = None, {name: loss_of(z, judge.labels).mean() for name, z in on_real.items()}
@@ -1031,7 +1030,7 @@ def pixels_of(crops):
     return halved(crops.images_hu).reshape(len(crops), -1)
 
 
-if data.available("luna16_crops"):
+if have_crops:
     candidates = {}
     forest = RandomForestClassifier(100, min_samples_leaf=2, max_samples=0.5, random_state=0, n_jobs=2)
     candidates["random forest"] = forest.fit(pixels_of(development), development.labels)
@@ -1045,7 +1044,7 @@ if data.available("luna16_crops"):
 # %%
 from time import perf_counter
 
-if data.available("luna16_crops"):
+if have_crops:
     torch.manual_seed(0)
     candidates["best network"] = nodule_cnn_torch.NoduleNet(size=50)
     assert candidates["best network"].place_weights.numel() == 2304
@@ -1061,7 +1060,7 @@ if data.available("luna16_crops"):
 # The authors of this course had set themselves 0.965 for the best.
 
 # %%
-if data.available("luna16_crops"):
+if have_crops:
     reported = {
         "random forest": forest.predict_proba(pixels_of(closed))[:, 1],
         "seed network": nodule_training.predict(candidates["seed network"], closed.images_hu, symmetric=False),
@@ -1075,7 +1074,7 @@ if data.available("luna16_crops"):
     print(f"best minus seed {versus:.3f}")
 
 # %%
-if data.available("luna16_crops"):
+if have_crops:
     e = metrics.auc_score(closed.labels, best, patients=closed.blocks)
     reached = "reached" if e.value >= 0.965 else "missed"
     holds = "holds" if e.low <= 0.965 <= e.high else "leaves out"
@@ -1086,7 +1085,7 @@ if data.available("luna16_crops"):
     assert e.value > 0.85 and e.value > metrics.auc_score(closed.labels, seed).value - 0.02
 
 # %% tags=["hide-input"]
-if data.available("luna16_crops"):
+if have_crops:
     curve = metrics.calibration_curve(closed.labels, best, num_bins=5, patients=closed.blocks)
     figure, axes = plt.subplots(1, 2, figsize=(9, 3.8))
     roc = metrics.roc_curve(closed.labels, best), metrics.roc_curve(closed.labels, seed)
