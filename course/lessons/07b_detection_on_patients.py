@@ -219,49 +219,25 @@ plots.picture(
 
 # %%
 from medlearn.models import nodule_detector
+from medlearn.models.nodule_detector_reduction import judge
+from scipy.special import expit, logit
 from tqdm.auto import tqdm
 
 NUM_SCANS = 24
 second_network = nodule_detector.load_false_positive_net()
-truth, marks, judged, kept = [], {"one network": [], "two networks": []}, [], {}
+truth, kept = [], {}
+marks = {"one network": [], "second alone": [], "two networks": []}
 
 
-def judge_again(image, found, **options):
-    return nodule_detector.reduce_false_positives(image, found, second_network, **options)
-
-
+# %%
 def read_scan(scan):
     first = nodule_detector.find_nodules(scan.image, reduce=False)
-    marks["one network"].append(first)
-    marks["two networks"].append(judge_again(scan.image, first))
+    planes = nodule_detector.cut_planes(scan.image, first.points_mm)  # (candidate, 3, 32, 32)
+    ours, theirs = logit(np.clip(first.scores, 1e-6, 1 - 1e-6)), judge(second_network, planes)
     truth.append(scan.nodules)
-    judged.append(judge_places(scan, first))
-
-
-# %% [markdown]
-# The folded cell keeps something for later: what the second network **alone** says about the first one's candidates,
-# about the nodules themselves, and about ten places picked at random in the lungs. Then the scans are made and read,
-# one at a time.
-
-# %% tags=["hide-input"]
-import SimpleITK as sitk
-
-
-def alone(scan, points_mm):
-    """Return the scores of the second network alone, the highest first."""
-    places = nodule_detector.Candidates(points_mm, np.full(len(points_mm), 0.5), np.full(len(points_mm), 6.0))
-    return judge_again(scan.image, places, weight=1).scores
-
-
-def judge_places(scan, first):
-    lung = sitk.GetArrayViewFromImage(scan.lung_mask) > 0
-    free = np.flatnonzero(lung & (sitk.GetArrayViewFromImage(scan.nodule_labels) == 0))
-    index = np.transpose(np.unravel_index(rng.choice(free, 10), lung.shape))  # z, y, x
-    return {
-        "nodules": alone(scan, [n.centre_mm for n in scan.nodules]),
-        "random places": alone(scan, geometry.voxel_to_world(index[:, ::-1].astype(float), scan.image)),
-        "candidates": judge_again(scan.image, first, weight=1),
-    }
+    for name, value in zip(marks, (ours, theirs, (ours + theirs) / 2)):
+        found = nodule_detector.Candidates(first.points_mm, expit(value), first.diameters_mm)
+        marks[name].append(found)
 
 
 # %%
@@ -277,8 +253,10 @@ for _, scan in zip(tqdm(range(12), leave=False), scans):
 assert len(truth) == NUM_SCANS
 
 # %% [markdown]
-# All marks are kept, down to hopeless ones: the threshold is chosen by the curve, not before it. You begin with both
-# networks.
+# The first network proposes up to 40 candidates in a scan. The second looks at three planes through each, and has a
+# score of its own ("second alone"). The chain takes the mean of both on the scale of the logit ("two networks"); that
+# is what `nodule_detector.find_nodules` does in one call. All marks are kept, down to hopeless ones: the threshold is
+# chosen by the curve, not before it. You begin with the chain.
 
 # %%
 def match_all(name):
@@ -300,7 +278,7 @@ print(f"{NUM_SCANS} scans, {whole.num_findings} nodules, "
 for rate, estimate in zip(whole.rates, whole.at_rates):
     print(f"at {rate:5.3f} false positives per scan: {estimate}")
 print(f"CPM {whole.cpm}")
-assert 0.3 < whole.cpm.value < 0.99 and whole.at(8).value > whole.at(1 / 8).value
+assert 0.3 < whole.cpm.value < 0.99 and whole.at(8).value - whole.at(1).value < 0.2
 
 # %% tags=["hide-input"]
 def froc_band(axes, curve, *, colour, marker, label, style="-", shift=1.0):
@@ -323,8 +301,10 @@ plots.picture(
 )
 
 # %% [markdown]
-# Read it at one false alarm per scan, and look at the interval before the value. Twenty-four scans leave a wide one; at
-# 1/8 it hangs on **three** false alarms in all 24 scans. One lucky vessel more or less moves the point.
+# Look at the intervals before the values. Twenty-four scans leave wide ones, and at 1/8 the point hangs on **three**
+# false alarms in all 24 scans. Then look at the shape: beyond one false alarm per scan the curve hardly rises. Lowering
+# the threshold brings false alarms, and few nodules: what is missed is not ranked low, it is not on the list. You will
+# meet this ceiling again.
 #
 # Which nodules are missed? The share that is found at one false alarm per scan, by size and by type:
 
@@ -347,11 +327,13 @@ groups |= {name: kind == name for name in ("solid", "part-solid", "ground-glass"
 for name, these in groups.items():
     share = metrics.sensitivity_score(np.ones(these.sum(), int), found[these], patients=owner[these])
     print(f"{name:14s} {found[these].sum():2d} of {these.sum():2d}: {share}")
-assert found[size >= 10].mean() > found[size < 6].mean()
+assert found[size >= 6].mean() > found[size < 6].mean()
+assert found[kind == "solid"].mean() > found[kind != "solid"].mean()
 
 # %% [markdown]
-# Size decides. That is why a sensitivity needs a third companion besides its rule and its rate: **which nodules were
-# asked for**. A study of nodules over 10 mm reports a better number with the same detector.
+# Small ones are missed, and those that are not solid: ground glass is little denser than lung. The groups are small,
+# and their intervals say so. A sensitivity needs a third companion besides its rule and its rate: **which nodules were
+# asked for**. A study of solid nodules over 6 mm reports a better number with the same detector.
 #
 # Now look. Numbers do not tell whether the false alarms are vessels, or nodules that somebody forgot. Step through one
 # scan: the menu chooses the kind, the arrow keys move from finding to finding once the slider has the focus, the
@@ -475,7 +457,8 @@ assert abs(alarms.sum() / NUM_SCANS - 1) <= 0.1
 
 # %% [markdown]
 # The last interval is the honest one. It knows that another set of scans has other nodules, and other vessels, so
-# another threshold. Look at the last line too: false alarms are not spread evenly. You will need that at the end.
+# another threshold. Look at the last line too: some scans have no false alarm, others have several. You will need that
+# at the end.
 
 # %% [markdown]
 # ## A second network behind the first
@@ -499,8 +482,8 @@ def proposed(name):
     return np.concatenate(found)
 
 
-for name, curve in curves.items():
-    ceiling = proposed(name)
+for name in ("one network", "two networks"):
+    curve, ceiling = curves[name], proposed(name)
     print(f"{name}: CPM {curve.cpm}")
     print(f"   1/8: {curve.at(1 / 8)}\n   1:   {curve.at(1)}\n   8:   {curve.at(8)}")
     print(f"   proposed at any score: {ceiling.sum()} of {len(ceiling)} nodules")
@@ -626,53 +609,40 @@ plots.picture(
 #
 # $$\hat A'=\frac{n\hat A+m}{n+m}\;\to\;1 .$$
 #
-# The false alarms per scan do not change at all. See it on the second network, alone. As positives it gets the test
-# patients' nodules. As negatives: places picked at random in the lungs; all false candidates of the first network; the
-# three in each scan that the first network found most suspicious.
+# The false alarms per scan do not change at all. See it on the second network, alone: of the candidates of the first,
+# which are nodules? As negatives take the one false candidate of each scan that it finds hardest, then the hardest 3,
+# 10, and all.
 #
-# **Predict:** three AUCs, of one network. How far apart?
+# **Predict:** how does its AUC move? And is it a good detector?
 
 # %%
-first_says = [m.points_mm[m_.kinds == "false"] for m, m_ in zip(marks["one network"], matched["one network"])]
+def scores_of(matches, kind, most=None):
+    return np.sort(matches.scores[matches.kinds == kind])[::-1][:most]
 
 
-def false_candidates(number, most=None):
-    """Return the second network's scores of the first one's most suspicious false candidates."""
-    places, chosen = judged[number]["candidates"], first_says[number][:most]
-    return [s for p, s in zip(places.points_mm, places.scores) if (p == chosen).all(axis=1).any()]
-
-
-negatives = {
-    "random places in the lung": [case["random places"] for case in judged],
-    "all false candidates": [false_candidates(k) for k in range(NUM_SCANS)],
-    "three most suspicious": [false_candidates(k, 3) for k in range(NUM_SCANS)],
-}
-
-# %%
-positives = [case["nodules"] for case in judged]
 aucs = {}
-for name, others in negatives.items():
-    values = np.concatenate([np.concatenate(group) for group in (positives, others)])
-    labels = np.repeat([1, 0], [sum(map(len, group)) for group in (positives, others)])
-    owners = np.concatenate([np.repeat(every_scan, [len(x) for x in g]) for g in (positives, others)])
-    aucs[name] = metrics.auc_score(labels, values, patients=owners).counted_in("scan")
-    print(f"{name:26s} {np.sum(labels == 0):4d} negatives: AUC {aucs[name]:.3f}")
+for most in (1, 3, 10, None):
+    cases = [(k, label, s) for k, m in enumerate(matched["second alone"])
+             for label, kinds in ((1, "true"), (0, "false"))
+             for s in scores_of(m, kinds, None if label else most)]  # fmt: skip
+    scan_of, labels, values = map(np.array, zip(*cases))
+    aucs[most] = metrics.auc_score(labels, values, patients=scan_of).counted_in("scan")
+    name = "all false candidates" if most is None else f"hardest {most:2d} of a scan"
+    print(f"{name:20s} {np.sum(labels == 0):4d} negatives: AUC {aucs[most]:.3f}")
+assert aucs[1].value < aucs[3].value < aucs[10].value < aucs[None].value
 
 # %%
-by_second = [
-    metrics.match_detections(
-        [n.centre_mm for n in t], [n.diameter_mm for n in t], c["candidates"].points_mm, c["candidates"].scores
-    )
-    for t, c in zip(truth, judged)
-]
-second_alone = metrics.froc(by_second)
-print(f"the same network, ranking the candidates: CPM {second_alone.cpm}")
+alone = curves["second alone"]
+print(f"the same network, the same candidates, as a detector: CPM {alone.cpm}")
+print(f"   at 1/8: {alone.at(1 / 8)}\n   at 1:   {alone.at(1)}")
+print(f"   nodules never proposed: {np.sum(~proposed('second alone'))} of {len(everyone)}")
+assert aucs[None].value - alone.cpm.value > 0.1
 
 # %% [markdown]
-# One network, one set of nodules; the AUC is whatever the choice of negatives makes it. Picked at random, nearly all
-# places in a lung are as easy as air, and the AUC shines. The candidates that a first network leaves behind are those
-# that look like nodules, and they are all that a detector is asked about. In lesson 06 the patches were chosen to be
-# hard, and one in three showed a nodule: a fourth setting, which no scan has.
+# One network, one set of scores. Its AUC is whatever the choice of negatives makes it, and with all of them it shines.
+# As a detector it looks different, for two reasons. The AUC never heard of the nodules that were **not proposed**. And
+# it averages over false positive rates that would put a dozen marks into every scan. In lesson 06 the patches were
+# chosen to be hard, and one in three showed a nodule: yet another setting, which no scan has.
 #
 # The AUC of patches is good for **comparing networks on the same patches**. What a detector is worth in a scan, it
 # cannot say: it does not know how many places there are, nor what the first stage never proposed.
@@ -879,7 +849,7 @@ cuts = {rate: threshold_at(whole, rate) for rate in (1 / 8, 1, 4)}
 cancers = {rate: found_cancers(threshold) for rate, threshold in cuts.items()}
 for rate, share in cancers.items():
     print(f"{rate:5.3f} false alarms per scan: share of the cancers found {share}")
-assert cancers[4].value >= cancers[1 / 8].value > 0.2
+assert cancers[4].value >= cancers[1 / 8].value > 0.2 and cancers[1].value > found.mean()
 
 # %% [markdown]
 # Cancers are found more often than nodules: they tend to be larger. (The scans printed are those with a nodule. Where
@@ -900,7 +870,7 @@ for rate, share in cancers.items():
     few, many = stats.binom(99, 1 - np.exp(-rate)).interval(0.95)
     print(f"{rate:5.3f} a scan: {SCANS * rate:3.0f} false marks on {wrong:.0f} people ({few:.0f} to {many:.0f} a day)")
     print(f"    cancers found {right:.2f} of 1; PPV {ppv:.3f} ({low:.3f} to {high:.3f}), FDR {1 - ppv:.3f}")
-    assert ppv < 0.1 and low <= ppv <= high
+    assert ppv < (0.02 if rate >= 1 else 0.1) and low <= ppv <= high
 
 # %% tags=["hide-input"]
 x = np.logspace(-5, 3.3, 100, base=2)
@@ -931,8 +901,8 @@ plots.picture(
 )
 
 # %% [markdown]
-# At one false alarm per scan, which a paper calls excellent, more than sixty healthy people a day are marked, and one
-# marked person in seventy has cancer. The false discovery rate is above 98 %. Where the squares lie below the curve,
+# At one false alarm per scan more than sixty healthy people a day are marked, and of the people who are marked fewer
+# than one in fifty has cancer. The false discovery rate is above 98 %. Where the squares lie below the curve,
 # false alarms **cluster**: some scans have several, and fewer people are troubled than Poisson says.
 #
 # The marks on **benign nodules** come on top. They are right by the rules of this lesson, and lead to the same
@@ -960,6 +930,8 @@ assert abs(found_by_trial + healthy_marked - 7191 / 26309) < 0.001 and round(ppv
 # **Predict:** they agree that it is there. Do they agree on what it is, from 1 (highly unlikely to be cancer) to 5?
 
 # %%
+import SimpleITK as sitk
+
 LIDC_FILES = ["ct_crop*", "reader*", "ct_down*", "*.json"]
 if data.available("lidc_idri_0314", files=LIDC_FILES):
     real = data.load_lidc_chest()
