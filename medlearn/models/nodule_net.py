@@ -12,7 +12,7 @@ class NoduleNet(nn.Module):
     A 5x5 convolution halves the image at once, which saves three quarters of the work. Each stage after it halves the
     image and doubles the channels. At the end each channel is summed over the places with **weights of its own**, where
     global average pooling would weigh all places alike: the question is what stands in the middle. (On LUNA16's
-    validation rows either kind of pooling scored the same within chance: ``benchmarks/nodule_networks.py``.)
+    validation rows the two kinds of pooling scored alike: ``benchmarks/nodule_networks.py``.)
 
     Parameters
     ----------
