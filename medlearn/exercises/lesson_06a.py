@@ -23,6 +23,10 @@ def _blob(*rows):
             lambda mask, spacing_mm: 2 * np.sqrt(mask.sum() * spacing_mm**2 / np.pi),
             "That is the diameter. The radius is half of it.",
         ),
+        (
+            lambda mask, spacing_mm: np.sqrt(mask.size * spacing_mm**2 / np.pi),
+            "You counted all pixels. Only those inside the mask, where it is True, belong to the area.",
+        ),
         (lambda mask, spacing_mm: np.sqrt(mask.sum() / np.pi), "That is in pixels. A pixel is spacing_mm wide."),
         (
             lambda mask, spacing_mm: np.sqrt(mask.sum() * spacing_mm / np.pi),
@@ -86,6 +90,10 @@ def _seed_weights(size, *, channels_in=True, biases=1, left=None, dense=True):
             "An odd side was rounded up. The pooling leaves the last row out: // 2.",
         ),
         (
+            lambda size: _seed_weights(size, left=lambda s: ((s - 2) / 2 - 2) / 2),
+            "A map has no half rows. Where the side is odd, the pooling leaves the last row out: // 2.",
+        ),
+        (
             lambda size: _seed_weights(size, dense=False),
             "The layer Dense(128) is missing: one weight from each flattened value to each of its 128 units.",
         ),
@@ -143,18 +151,19 @@ def weighted_value(patch):
     return float(np.sum(np.square(patch) * (rows + 3 * columns)) / 1000)
 
 
-def _tiles(patch, size):
-    """Yield each tile's place in the map and its part of the patch."""
+def _tiles(patch, size, step):
+    """Yield each tile's place in the map and its part of the patch; the tiles begin ``step`` pixels apart."""
     for row in range(patch.shape[0] // size):
         for column in range(patch.shape[1] // size):
-            yield (row, column), np.s_[row * size : (row + 1) * size, column * size : (column + 1) * size]
+            first, left = row * step, column * step
+            yield (row, column), np.s_[first : first + size, left : left + size]
 
 
-def _occluded(score, patch, size, fill, *, restore=True, keep=False, subtract=True):
+def _occluded(score, patch, size, fill, *, restore=True, keep=False, subtract=True, step=None):
     """Return an occlusion map, rightly or with one mistake."""
     effect = np.zeros((patch.shape[0] // size, patch.shape[1] // size))
     hidden = patch.copy()
-    for place, part in _tiles(patch, size):
+    for place, part in _tiles(patch, size, step or size):
         if restore:
             hidden = np.full_like(patch, fill) if keep else patch.copy()
         hidden[part] = patch[part] if keep else fill
@@ -191,6 +200,10 @@ def _occluded(score, patch, size, fill, *, restore=True, keep=False, subtract=Tr
             "You hid everything but the tile. Hide the tile, and keep the rest.",
         ),
         (
+            lambda score, patch, size, fill: _occluded(score, patch, size, fill, step=1),
+            "The tiles lie one pixel apart. Row k of the map begins at row k * size of the patch.",
+        ),
+        (
             lambda score, patch, size, fill: np.kron(_occluded(score, patch, size, fill), np.ones((size, size))),
             "The effects are right, but repeated for each pixel. Return one value for each tile.",
         ),
@@ -223,13 +236,19 @@ def _costs(labels, scores, thresholds, ill_weight, healthy_weight, *, strict=Fal
     return ill_weight * missed + healthy_weight * alarms
 
 
-def _threshold_with(weights, *, strict=False, nobody=True):
-    """Return a mistaken choice: other weights of the two errors, ``>`` for ``>=``, or without calling nobody."""
+def _threshold_with(weights, *, strict=False, nobody=True, last=False, cheapest=False):
+    """Return a mistaken choice.
+
+    Other weights of the two errors, ``>`` for ``>=``, without calling nobody, the last of equally cheap ones, or the
+    cost itself.
+    """
 
     def mistaken(labels, scores, prevalence, miss):
         thresholds = np.append(np.unique(scores), np.inf) if nobody else np.unique(scores)
         costs = _costs(labels, scores, thresholds, *weights(prevalence, miss, labels.mean()), strict=strict)
-        return float(thresholds[np.argmin(costs)])
+        if cheapest:
+            return float(np.min(costs))
+        return float(thresholds[np.flatnonzero(costs == np.min(costs))[-1 if last else 0]])
 
     return mistaken
 
@@ -255,6 +274,7 @@ def _study(rng, num_ill, num_healthy, shift):
         (*_study(rng, 30, 40, 2.0), 0.10, 3),
         (*_study(rng, 60, 50, 1.5), 0.45, 3),
         (np.array([1, 1, 0, 0, 0]), np.array([0.9, 0.4, 0.6, 0.2, 0.1]), 0.6, 1),
+        (np.array([1, 0, 1, 0]), np.array([4.0, 3.0, 2.0, 1.0]), 0.5, 1),  # 2 and 4 cost 0.25 each, without rounding
     ],
     mistakes=[
         (
@@ -288,6 +308,20 @@ def _study(rng, num_ill, num_healthy, shift):
         (
             _threshold_with(_right_weights, nobody=False),
             "To call nobody is a choice too, and here the cheapest: try np.inf as well.",
+        ),
+        (
+            _threshold_with(_right_weights, last=True),
+            "Of equally cheap thresholds the smallest is asked for: on your way up, replace it for `<`, not for `<=`.",
+        ),
+        (
+            _threshold_with(_right_weights, cheapest=True),
+            "That is the lowest cost. Return the threshold that has it: np.argmin gives its place.",
+        ),
+        (
+            _threshold_with(
+                lambda prevalence, miss, share: (share * prevalence * miss, (1 - share) * (1 - prevalence))
+            ),
+            "Both shares are taken of all patches. The missed are a share of the nodules, the alarms one of the rest.",
         ),
         (lambda labels, scores, prevalence, miss: 0.5, "That is 0.5, whatever the prices are. Try the thresholds."),
         (
@@ -357,6 +391,11 @@ def _best_auc_with(*, same=False, tie=0.5):
         (
             lambda p: float((_pair_weights(p) * _ordered(p)).sum()),
             "That is the number of right pairs. Divide by the number of all pairs, the sum of the weights.",
+        ),
+        (
+            lambda p: float((_pair_weights(p) * _ordered(p)).sum() / (len(p) * (len(p) - 1))),
+            "You divided by the number of pairs of nodules. Few of them are a cancer and a harmless one: divide by the"
+            " sum of the weights.",
         ),
         (
             lambda p: 1 - _best_auc_with()(p),

@@ -107,6 +107,8 @@ def test_screening_threshold_by_hand():
     assert choose(labels, scores, 0.001, 1) == 0.9  # 0.9: 0.0005; inf: 0.001
     assert choose(labels, scores, 0.6, 1) == 0.4  # 0.4: 0.4 / 3 = 0.13; 0.9: 0.6 / 2 = 0.3
     assert choose(1 - labels, scores, 0.001, 1) == np.inf  # the highest score is healthy
+    # a tie: at 2 no miss, half of the alarms; at 4 half of the misses, no alarm: 0.25 both
+    assert choose(np.array([1, 0, 1, 0]), np.array([4.0, 3.0, 2.0, 1.0]), 0.5, 1) == 2
 
 
 def test_screening_threshold_is_the_cheapest_of_a_copied_population(rng):
