@@ -613,9 +613,10 @@ for teacher in tqdm(teachers, leave=False):
     wrong_mm = proposed_mm[np.all(gaps_mm > part.diameters_mm / 2 + 4, axis=1)]
     part.wrong = geometry.world_to_voxel(wrong_mm, teacher.image).round().astype(int)[:, ::-1] - part.low
     part.anywhere = np.argwhere(part.lungs[::8, ::8, ::8]) * 8
+    part.hu = part.image = None  # they fill memory and are not needed again
     parts.append(part)
 print(f"{sum(len(p.centres) for p in parts)} nodules, {sum(len(p.wrong) for p in parts):,} wrong candidates")
-del teachers, truth, mask, gaps_mm  # they fill memory and are not needed again
+del teachers, teacher
 
 # %%
 import torch
