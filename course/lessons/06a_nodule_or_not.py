@@ -559,9 +559,10 @@ widgets.explore_feature_maps(patches[..., 0], answers, names=names)
 
 # %% [markdown]
 # Step through the patches, then change the layer. In the first layer you recognise the patch: brightness, edges to one
-# side or the other. A channel that stays dark for every patch is of no use: its ReLU never opens. Further in, the maps
-# are coarse, 8 × 8: each place there sees 18 × 18 pixels, 13 mm, and says "something like *this* is here". Do not give
-# the channels names. A pattern that you see in four patches is no evidence.
+# side or the other. A channel that stays dark for all eight adds nothing here: its ReLU does not open. (If it stays so
+# for every patch, it is called dead.) Further in, the maps are coarse, 8 × 8: each place there sees 18 × 18 pixels, 13
+# mm, and says "something like *this* is here". Do not give the channels names. A pattern that you see in four patches
+# is no evidence.
 #
 # For `max` one thing can be said exactly. Its [logit](glossary:logit) is a sum over channels, each with the one place
 # where it was strongest. So you can ask every channel what it gave, and where.

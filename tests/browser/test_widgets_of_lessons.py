@@ -1,11 +1,12 @@
 """Lessons 03 to 05 in the lab that `make lab` starts: each widget moves by keyboard, an exercise is judged.
 
 Every cell of every notebook runs elsewhere, under nbval. Here each lesson runs as far as its widget: all three at once,
-as they would for a learner with three tabs.
+as they would for a learner with three tabs. Lesson 06a trains networks above its widget: here it gets made-up maps.
 """
 
 import re
 
+import nbformat
 import pytest
 from playwright.sync_api import expect
 
@@ -19,6 +20,11 @@ WIDGETS = {
     "04b_adaptive_optimizers": ("widgets.explore_optimizer_race()", "steps", "Five optimizers, surface: Rosenbrock"),
     "05a_scores_and_thresholds": ("widgets.explore_thresholds()", "threshold", "Simulated scores at threshold"),
 }
+FEATURE_MAPS = """import numpy as np
+from medlearn import widgets
+draw = np.random.default_rng(6)
+maps = {"first": draw.random((3, 6, 6, 4)), "second": draw.random((3, 3, 3, 20))}
+widgets.explore_feature_maps(draw.random((3, 8, 8)), maps, names=["solid, 6 mm", "vessel", "pleura"])"""
 WAITING = f"[...document.querySelectorAll('{PANEL} .jp-InputPrompt')].some(p => p.textContent.includes('*'))"
 WALD = """def wilson(successes, n, z):
     p = successes / n
@@ -101,4 +107,29 @@ def test_exercise_of_lesson_05b_knows_wald_and_wilson(lab, open_notebook):
         notebook.run(check)
         expect(notebook.cell(check)).to_contain_text(verdict)
     assert remembered.exists()
+    notebook.page.close()
+
+
+def test_feature_maps_change_by_keyboard_with_patch_and_layer(lab, open_notebook):
+    book = nbformat.read(lab.folder / "notebooks" / "06a_nodule_or_not.ipynb", as_version=4)
+    book.cells = [nbformat.v4.new_code_cell(FEATURE_MAPS)]
+    nbformat.write(book, lab.folder / "notebooks" / "maps.ipynb")
+    notebook = open_notebook("maps", lab.url("maps"))
+    # so short a notebook is there before its kernel, and asks which one it is to run on
+    expect(notebook.page.locator("#jp-main-statusbar")).to_contain_text(re.compile(r"\| Idle"), timeout=60_000)
+    notebook.run_all()
+    cell = notebook.cell(0)
+    figure = cell.locator("img").first
+    expect(figure).to_have_attribute("alt", re.compile("^Patch 0, solid, 6 mm, and what 4 of 4 channels of first"))
+    handle = slider(cell, "patch")
+    handle.focus()
+    handle.press("End")
+    expect(figure).to_have_attribute("alt", re.compile("^Patch 2, pleura, and what 4 of 4 channels of first"))
+    menu = cell.locator(".widget-dropdown select")
+    menu.focus()
+    menu.press("ArrowDown")
+    expect(figure).to_have_attribute("alt", re.compile("^Patch 2, pleura, and what 16 of 20 channels of second"))
+    notebook.page.screenshot(path=lab.folder.parent / "screenshots" / "widget_feature_maps.png")
+    box = figure.bounding_box()
+    assert box["x"] >= 0 and box["x"] + box["width"] <= 1400  # not cut off at the side
     notebook.page.close()
