@@ -4,9 +4,9 @@
 # % to 27 %; [NLST 2011](https://doi.org/10.1056/NEJMoa1102873)). Both numbers hang on one small decision, made
 # thousands of times a day: this bright spot, is it a nodule, or a vessel that runs through the slice?
 #
-# In this lesson you make that decision with three lines of geometry, then with 31 million weights, then with 23
-# thousand. You count weights before you train them. You choose a threshold by what a miss costs. You open the test set
-# once. At the end the network meets real scans, which it has never seen.
+# In this lesson you make that decision with a few lines of geometry, then with 1.6 million weights, then with 23
+# thousand. You count weights before you train them: the first network would have 31 million. You choose a threshold by
+# what a miss costs. You open the test set once. At the end a network meets real scans, which it has never seen.
 #
 # The patients of sections 1 to 8 are **simulated**; their nodules have the sizes and shapes that the radiologists of
 # LIDC-IDRI drew. The lesson takes about two hours; the exercise marked *further* comes on top of that.
@@ -742,7 +742,9 @@ assert differences["max", "mean"].value > 0
 # misleading. So both are there, and the added one is marked as added.
 #
 # Compare the two columns of AUCs, too. The network was **chosen** for its value on 20 validation patients, and other
-# patients are other patients. A value that you chose by is no result.
+# patients are other patients. Is it still the highest of the four? A value that you chose by is no result, and 20
+# patients choose badly between networks that lie close together. Choosing again now, on the test patients, would make
+# them validation patients.
 #
 # Now the ROC curve of the chosen network, with the threshold on it.
 
