@@ -72,10 +72,11 @@ def froc(scans, *, rates=RATES, level=0.95, method="logit", num_resamples=NUM_RE
     level : float, optional
         Confidence level of the intervals.
     method : {"logit", "percentile", "bca"}, optional
-        All leave out or draw whole scans. "logit": jackknife over scans, t quantile, on the logit scale. The others
-        are bootstraps; "percentile" is the challenge's.
-    num_resamples, seed : int, optional
-        Of the bootstraps; 100 resamples or more, the challenge takes 1000.
+        Bootstraps that draw whole scans. "logit": the standard error of the resamples, with a t quantile, on the logit
+        scale. "percentile" is the challenge's.
+    num_resamples : int, optional
+        100 or more; the challenge takes 1000.
+    seed : int, optional
 
     Returns
     -------

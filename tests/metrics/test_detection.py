@@ -253,19 +253,19 @@ def test_froc_percentile_interval_equals_a_plain_bootstrap_over_scans():
 
 def test_froc_default_interval_by_hand():
     # Four scans with one finding each; no false detections. Found in three: sensitivity 3/4 at every rate.
-    # Left out one found: 2/3, three times; the missed: 1. Mean 0.75; influence sqrt(3/4) * (0.75 - each):
-    # variance 3/4 * (3 * (1/12)^2 + (1/4)^2) = 0.0625, error 0.25. Logit ln 3 = 1.0986, error 0.25 / 0.1875 = 1.3333,
-    # t with 4^2 / 4 - 1 = 3 degrees: 3.1824. 1.0986 -+ 4.2433: expit gives 0.0413 and 0.9952.
+    # A resample finds a binomial share: variance (3/4)(1/4)/4 = 0.046875; times 4/3 = 0.0625, error 0.25.
+    # Logit ln 3 = 1.0986, error 0.25 / 0.1875 = 1.3333; t with 4^2 / 4 - 1 = 3 degrees: 3.1824.
+    # 1.0986 -+ 4.2433: expit gives 0.0413 and 0.9952. 200,000 resamples give the error to 0.2 %.
     hit = metrics.match_detections([[0, 0, 0]], [10], [[0, 0, 0]], [0.5])
     missed = metrics.match_detections([[0, 0, 0]], [10], [], [])
-    found = metrics.froc([hit, hit, hit, missed])
-    assert (found.cpm.value, round(found.cpm.low, 4), round(found.cpm.high, 4)) == (0.75, 0.0413, 0.9952)
-    assert found.at(1).method == "logit"
+    found = metrics.froc([hit, hit, hit, missed], rates=(1,), num_resamples=200_000)
+    assert found.cpm.value == 0.75 and found.cpm.interval == pytest.approx((0.0413, 0.9952), abs=6e-4)
+    assert found.at(1).method == "logit of a bootstrap, 200000 resamples"
 
 
 def test_froc_same_seed_same_interval():
     scans = matched(simulated(4))
-    first, again, other = (metrics.froc(scans, seed=seed, method="percentile").cpm for seed in (0, 0, 1))
+    first, again, other = (metrics.froc(scans, seed=seed).cpm for seed in (0, 0, 1))
     assert first == again and first.interval != other.interval
 
 
