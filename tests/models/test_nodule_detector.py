@@ -1,6 +1,9 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 import SimpleITK as sitk
+from hatchling.builders.wheel import WheelBuilder
 
 from medlearn import data, geometry, metrics
 from medlearn.models import nodule_detector as detector
@@ -265,6 +268,15 @@ def test_find_nodules_gives_the_same_points_in_a_scan_stored_upside_down(scan, l
     np.testing.assert_allclose(upside.scores, plain.scores, atol=1e-3)
 
 
+WEIGHTS = (detector.CENTRE_WEIGHTS, detector.FALSE_POSITIVE_WEIGHTS)
+
+
 def test_shipped_weights_are_small_and_need_no_pickle():
-    for path in (detector.CENTRE_WEIGHTS, detector.FALSE_POSITIVE_WEIGHTS):
+    for path in WEIGHTS:
         assert path.suffix == ".safetensors" and path.stat().st_size < 300_000
+
+
+def test_the_wheel_holds_the_weights():
+    files = WheelBuilder(str(Path(__file__).parents[2])).recurse_included_files()
+    held = {file.distribution_path for file in files}
+    assert {f"medlearn/models/{path.name}" for path in WEIGHTS} <= held
