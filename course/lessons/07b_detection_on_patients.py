@@ -983,13 +983,14 @@ if data.is_available("lidc_idri_0314", files=LIDC_FILES):
     match_real = metrics.match_detections(place, width, marks_real.points_mm, marks_real.scores)
     score = match_real.finding_scores[0]
     above = int(np.sum((match_real.kinds == "false") & ~(match_real.scores < score)))
-    print(f"{len(marks_real.scores)} marks; the nodule: " + ("missed" if np.isnan(score) else f"score {score:.2f}"))
+    fate = "missed" if np.isnan(score) else f"score {score:.2f}"
+    print(f"{len(marks_real.scores)} marks; the nodule: {fate}")
     print(f"false marks with as high a score: {above}")
     many = stats.chi2.ppf(0.975, 2 * above + 2) / 2
     few = stats.chi2.ppf(0.025, 2 * above) / 2 if above else 0.0
     print(f"that rate, from one scan: 95 % Poisson interval {few:.2f} to {many:.2f} per scan")
     false_real = np.sum((match_real.kinds == "false") & (match_real.scores >= cut))
-    print(f"at the threshold of one false alarm per simulated scan: {false_real} false, found: {score >= cut}")
+    print(f"at the threshold of one per simulated scan: {false_real} false; nodule found: {score >= cut}")
     assert false_real > 3  # one was expected; four or more have a Poisson probability of 2 %
 
 # %% [markdown]
