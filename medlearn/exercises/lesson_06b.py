@@ -80,7 +80,7 @@ def _letters(value):
         (lambda: "C", "C is right. What does mirroring change about 'a nodule is in this patch'?"),
         (lambda: "ABC", "B: the mirror image of a normal chest has its heart on the right. Its label has changed."),
         (lambda: "ACD", "D: the mirror image has its nodule in the other lung. The label must be mirrored too."),
-        (lambda: "ACE", "E: density is what tells solid from ground glass, and 300 HU are most of the difference."),
+        (lambda: "ACE", "E: density is what tells solid from ground glass, and 300 HU are about half of the difference."),
         (lambda: "ACF", "F: the enlarged nodule has another diameter. Multiply the label by 1.2, or do not zoom."),
         (lambda: "ACEF", "E changes the density, F the size, and these are what the labels speak of."),
         (lambda: "ABCD", "B and D ask for a side of the body. Mirroring exchanges the sides."),
@@ -153,7 +153,7 @@ def eight_views(image):
         (np.array([2.0, 3.0, 4.0]), np.array([True, False, True]), 0.5, True),
         (rng.normal(size=8), rng.random(8) >= 0.2, 0.2, True),
         (rng.normal(size=8), rng.random(8) >= 0.7, 0.7, True),
-        (rng.normal(size=8), rng.random(8) >= 0.2, 0.2, False),
+        (rng.normal(size=5), np.array([True, False, False, True, False]), 0.2, False),
     ],
     mistakes=[
         (
@@ -179,6 +179,10 @@ def eight_views(image):
         (
             lambda x, keep, p, training: x * keep if training else x * (1 - p),
             "That is how it was done first: rescaled at the test. Inverted: rescale in training, leave the test alone.",
+        ),
+        (
+            lambda x, keep, p, training: x * keep / (1 - p) if training else x * keep,
+            "You still drop at the test. There, `training` is False and x passes as it is, whatever `keep` says.",
         ),
         (
             lambda x, keep, p, training: x if training else x * keep / (1 - p),
@@ -280,11 +284,15 @@ def stop_at(losses, patience):
 
 @exercise(
     task="Return the smallest whole n with momentum ** n <= share.",
-    cases=lambda rng: [(0.5, 0.3), (0.9, 0.05), (0.99, 0.01), (0.999, 0.5), (0.7, 0.02)],
+    cases=lambda rng: [(0.5, 0.3), (0.5, 0.25), (0.9, 0.05), (0.99, 0.01), (0.999, 0.5), (0.7, 0.02)],
     mistakes=[
         (
             lambda momentum, share: int(np.log(share) / np.log(momentum)),
             "You rounded down. At that step the start still counts for more than `share`: round up.",
+        ),
+        (
+            lambda momentum, share: int(np.log(share) / np.log(momentum)) + 1,
+            "One too many where the start counts for exactly `share`: 0.5 ** 2 is 0.25. Round up, do not add 1.",
         ),
         (
             lambda momentum, share: np.log(share) / np.log(momentum),
