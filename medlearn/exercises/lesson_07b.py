@@ -6,7 +6,7 @@ from medlearn.exercises.compare import same
 from medlearn.exercises.engine import exercise
 
 
-def _labels_with(*, reach=0.5, axes=slice(None), best=True, extra="duplicate", edge=False):
+def _labels_with(*, reach=0.5, axes=slice(None), best=True, nearest=False, extra="duplicate", edge=False):
     """Return a mistaken labelling: another reach, a distance in the slice, the first mark instead of the best..."""
 
     def mistaken(nodules_mm, diameters_mm, marks_mm, scores):
@@ -16,6 +16,7 @@ def _labels_with(*, reach=0.5, axes=slice(None), best=True, extra="duplicate", e
             hits = np.flatnonzero(away <= reach * diameter if edge else away < reach * diameter)
             if len(hits):
                 winner = hits[np.argmax(scores[hits])] if best else hits[0]
+                winner = hits[np.argmin(away[hits])] if nearest else winner
                 for hit in hits:
                     kinds[hit] = "true" if hit == winner else extra
         return kinds
@@ -47,8 +48,8 @@ def _text_list(result, expected):
         (
             np.array([[0.0, 0.0, 0.0], [30.0, 0.0, 0.0]]),
             np.array([10.0, 6.0]),
-            np.array([[4.0, 0.0, 0.0], [0.0, 0.0, 3.0], [0.0, 3.0, 4.0], [30.0, 0.0, 4.0], [30.0, 1.0, 1.0]]),
-            np.array([0.6, 0.9, 0.7, 0.8, 0.5]),
+            np.array([[0.0, 4, 0], [0, 0, 2], [3, 0, 0], [0, 3, 4], [30, 0, 4], [30, 1, 1]]),
+            np.array([0.65, 0.6, 0.9, 0.7, 0.8, 0.5]),
         ),
         _marked_scan(rng),
         (np.zeros((0, 3)), np.zeros(0), np.array([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]]), np.array([0.4, 0.8])),
@@ -57,6 +58,7 @@ def _text_list(result, expected):
         (_labels_with(reach=1.0), "You compared the distance with the diameter. A hit is nearer than the RADIUS."),
         (_labels_with(edge=True), "A mark at exactly the radius is no hit: the challenge asks for less than it."),
         (_labels_with(best=False), "The first mark in the list counts for you. The one with the best score counts."),
+        (_labels_with(nearest=True), "The nearest mark counts for you. The one with the best score counts."),
         (_labels_with(extra="false"), "A second mark on a nodule is no false alarm: it is a duplicate."),
         (_labels_with(extra="true"), "Each nodule is found once: one of its marks is true, the others are duplicates."),
         (_labels_with(axes=slice(0, 2)), "You left out z. A mark two slices above the nodule is not on it."),
@@ -112,7 +114,13 @@ def _toy_scans():
 
 @exercise(
     task="Return (false positives per scan, sensitivity) where marks with score >= threshold are shown.",
-    cases=lambda rng: [(_toy_scans(), 0.6), (_toy_scans(), 0.3), _froc_case(rng), (_froc_case(rng)[0], 0.2)],
+    cases=lambda rng: [
+        (_toy_scans(), 0.6),
+        (_toy_scans(), 0.8),  # nothing is shown in the second scan
+        (_toy_scans(), 0.3),
+        _froc_case(rng),
+        (_froc_case(rng)[0], 0.2),
+    ],
     mistakes=[
         (_froc_with(strict=True), "A mark whose score equals the threshold is shown: score >= threshold."),
         (
@@ -128,6 +136,12 @@ def _toy_scans():
         (
             _froc_with(keep=lambda scan: scan[2] > 0),
             "You left out the scans without a nodule. Their false alarms count: most people have no nodule.",
+        ),
+        (
+            lambda scans, threshold: _froc_with(
+                keep=lambda scan: scan[2] > 0 or np.any(scan[1] >= threshold)
+            )(scans, threshold),
+            "You left out scans in which nothing is shown. A scan without a mark counts as a scan.",
         ),
         (
             _froc_with(per_scan=True),
