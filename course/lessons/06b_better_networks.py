@@ -110,7 +110,7 @@ plots.picture(
 # $p=0.99$ for the wrong class the loss is $-\ln 0.01=4.6$.
 #
 # The surest cure is not a trick. It is **more people**. How much do they buy? The same network, trained on the first
-# 15, 30 and 60 patients, with the same number of steps.
+# 15, 30 and 60 patients, with 150 to 160 steps each.
 
 # %%
 by_people = {}
@@ -316,18 +316,20 @@ plots.picture(
 # mirror a chest by reflex: the task must not depend on the side, and you should say that you did it.
 #
 # In a patch of 45 mm there is little to hold on to. Left and right of the body are not in it. Gravity and the pleura
-# leave a trace at most. These three flips, one after the other, give all eight turns and mirror images of a square:
-# they are allowed here.
+# leave a trace at most. (This judge is a weak one. Not being caught by it is no proof, so try a stronger one where
+# much depends on it.) These three flips, one after the other, give all eight turns and mirror images of a square: they
+# are allowed here.
 #
 # Why do they help? Write $G$ for these eight and $z(x)$ for the network's logit. Average over the views:
 # $\bar z(x)=\frac18\sum_{g\in G}z(gx)$. The cross-entropy $\ell$ is convex in the logit, so by Jensen's inequality
 #
 # $$\ell(\bar z(x),y)\;\le\;\frac18\sum_{g\in G}\ell(z(gx),y)\qquad\text{for every single patch.}$$
 #
-# Take the mean over patients. If $gx$ is as common as $x$, each of the eight terms on the right has the same mean:
-# that of $\ell(z(x),y)$. So **in the mean, the average of the views costs no more than one view**, whatever the
-# network ([Chen, Dobriban and Lee 2020](https://doi.org/10.48550/arXiv.1907.10905) work this out). At test time that
-# is eight looks at one patch. In training, a random view of each patch in each epoch is one draw from that mean.
+# Take the mean over patients. If $gx$ with the label $y$ is as common as $x$ with $y$, each of the eight terms on the
+# right has the same mean: that of $\ell(z(x),y)$. So **in the mean, the average of the views costs no more than one
+# view**, whatever the network ([Chen, Dobriban and Lee 2020](https://doi.org/10.48550/arXiv.1907.10905) work this
+# out). At test time that is eight looks at one patch. In training, a random view of each patch in each epoch is one
+# draw from that mean.
 #
 # ### Exercise: the eight views
 # Return the eight, in any order. The number of rows equals the number of columns.
@@ -458,7 +460,8 @@ assert own_losses[0] < own_losses[1]
 # the epoch with the lowest validation loss. **[Dropout](glossary:dropout)** ([Srivastava and others
 # 2014](https://jmlr.org/papers/v15/srivastava14a.html)) sets each input of a layer to 0 with probability $p$, anew in
 # each step. What does that do? Take one linear unit, $z=\sum_j w_jx_j$, and let $m_j=1$ with probability
-# $1-p$ and $m_j=0$ otherwise. Divide by $1-p$, so that the mean stays:
+# $1-p$ and $m_j=0$ otherwise, each drawn for itself. Divide by $1-p$, so that the mean stays. Independent terms add
+# their variances:
 #
 # $$\tilde z=\sum_j w_j\frac{m_j}{1-p}x_j,\qquad E\tilde z=z,\qquad
 # \operatorname{Var}\tilde z=\sum_j w_j^2x_j^2\,\frac{(1-p)p}{(1-p)^2}=\frac{p}{1-p}\sum_j w_j^2x_j^2 .$$
@@ -545,19 +548,22 @@ plots.picture(figure, alt=f"Validation loss against epochs with four trainings. 
 # %%
 people = np.unique(validation.patients)
 optimism = []
-for _ in range(200):
+for _ in range(100):
     half = np.isin(validation.patients, draw.permutation(people)[:20])
-    on_half, on_rest = (loss_of(rungs["plain"][:, c], validation.labels[c]).mean(axis=1) for c in (half, ~half))
-    epoch = on_half.argmin()
-    optimism.append((on_half[epoch] - on_half.mean()) - (on_rest[epoch] - on_rest.mean()))
-print(f"what the chosen epoch gains, minus what it gains on others: {np.mean(optimism):.3f}")
-assert np.mean(optimism) < 0.005
+    pair = [loss_of(rungs["plain"][:, c], validation.labels[c]).mean(axis=1) for c in (half, ~half)]
+    for own, other in (pair, pair[::-1]):  # each half chooses once
+        epoch = own.argmin()
+        optimism.append((own[epoch] - own.mean()) - (other[epoch] - other.mean()))
+print("loss of the chosen epoch against the mean epoch, on those who chose minus on the others: "
+      f"{np.mean(optimism):.3f}")  # fmt: skip
+assert np.mean(optimism) < 1e-6
 
 # %% [markdown]
-# The gain on the patients who chose is larger than the gain on the others: a negative number means that the reported
-# loss is too low by as much. Among 15 neighbouring epochs it is a small sum. Among hundreds, on a handful of patients,
-# it is the result ([Prechelt 2012](https://doi.org/10.1007/978-3-642-35289-8_5) has rules for stopping; lesson 05b has
-# the general case). A validation set that has chosen cannot report.
+# The loss falls further below the mean epoch on the patients who chose than on the others: the number is negative. A
+# loss reported from those who chose is too low by as much. The number cannot be positive: each half is lowest, or
+# equal, at its **own** choice. Add up those two inequalities. Among 15 neighbouring epochs it is a small sum. Among
+# hundreds, on a handful of patients, it is the result ([Prechelt 2012](https://doi.org/10.1007/978-3-642-35289-8_5)
+# has rules for stopping; lesson 05b has the general case). A validation set that has chosen cannot report.
 
 # %% [markdown]
 # ## Batch normalisation: two networks in one
@@ -632,6 +638,7 @@ for momentum in (0.99, 0.9):
         costs[momentum, mode] = loss
 assert abs(costs[0.99, "batches"] - costs[0.9, "batches"]) < 0.05
 assert costs[0.99, "moving averages"] > costs[0.99, "batches"] + 0.01
+assert 0.99**459 <= 0.01 < 0.99**458 and round(0.99**90, 2) == 0.40
 
 # %% [markdown]
 # By batches the two answer alike. Their weights are **the same**: the moving averages take no part in training. With
@@ -794,7 +801,10 @@ assert os.environ.pop("UNPICKLED") == "this ran while loading"
 # it refuses by default all but tensors and plain containers (`weights_only=True`). Better is a format that **cannot**
 # say "call". [safetensors](glossary:safetensors) is one: 8 bytes with the length of a header (an unsigned whole
 # number, lowest byte first), the header as JSON text, then the numbers. Keras's own `.keras` is a zip with a
-# description of the layers in JSON and the weights in HDF5.
+# description of the layers in JSON and the weights in HDF5. That description can name Python functions. `load_model`
+# refuses those that it does not know (`safe_mode=True`, the default), but until Keras 3.9 a crafted file got past it
+# ([CVE-2025-1550](https://nvd.nist.gov/vuln/detail/CVE-2025-1550)). So `.keras` is for your own files, or for those of
+# people whom you trust. Of a stranger take numbers only.
 
 # %%
 import io
@@ -817,7 +827,7 @@ with tempfile.TemporaryDirectory() as folder:
     read_torch = nodule_cnn_torch.load(flat_network(normalised=True).to(device), in_torch)
     read_keras = keras.models.load_model(in_keras)
     content = in_torch.read_bytes()
-same_torch = np.array_equal(logits_of(read_torch, X["test"]), logits_of(chosen, X["test"]))
+same_torch = np.allclose(logits_of(read_torch, X["test"]), logits_of(chosen, X["test"]), atol=1e-5)
 some = inputs["test"][:50]
 same_keras = np.allclose(read_keras.predict(some, verbose=0), first.predict(some, verbose=0), atol=1e-6)
 print("equal outputs after saving and loading: PyTorch", same_torch, "and Keras", same_keras)
@@ -941,10 +951,10 @@ if have_crops:
 
 # %% [markdown]
 # If the crops are there: left and right are told apart in about three of four, and transposing much less often. Is
-# that anatomy? Think of what mirroring and transposing do to a **square with an even number of pixels**. The middle of
-# 50 pixels lies between the numbers 24 and 25. The candidate was put at 25. A flip moves it to 24; transposing leaves
-# it at
-# 25. The classifier sees half a pixel. Cut off the first row and the first column, and the candidate is in the middle.
+# that anatomy? Think of what mirroring and transposing do to a **square with an even number of pixels**. The middle
+# of 50 pixels lies between the numbers 24 and 25. The candidate was put at 25. A flip moves it to 24; transposing
+# leaves it at 25. The classifier sees half a pixel. Cut off the first row and the first column, and the candidate is
+# in the middle.
 
 # %%
 if have_crops:
@@ -956,7 +966,8 @@ if have_crops:
             assert game[name].low > e.high and e.value < 0.62
 
 # %% [markdown]
-# Now it is near one half, as in the simulation, with a trace of gravity. A classifier finds whatever there is to find,
+# Now it is near one half, as in the simulation. What is left may be gravity, or another habit of those who cut the
+# crops: where an interval leaves out 0.5, something can still be told. A classifier finds whatever there is to find,
 # and it need not be medicine. Had the half pixel gone along with the label, it would have been a leak.
 #
 # **The gap, then the ladder.** The network that you chose has never seen a real patient. Take it to the validation
@@ -1001,11 +1012,13 @@ if have_crops:
 # %% [markdown]
 # Put the first line beside the simulated test patients of section 6. A network that met simulated patients only can
 # still **order** real crops; how well, its AUC says. Its **probabilities** are another matter: see its loss, and what
-# a few epochs with real patients make of it. In the simulation more than a third of the patches had a nodule, here it
-# is less than a fifth; mimics, blur and pixel size differ as well.
+# a few epochs with real patients make of it. In the simulation about a third of the patches had a nodule, here it is
+# less than a fifth; mimics, blur and pixel size differ as well.
 #
-# So what is a simulation good for? Not to vouch for patients. But compare the last two rungs. Where real patients are
-# few or training is short, it can be a start.
+# So what is a simulation good for? Not to vouch for patients. But compare the last two rungs, and see whether the
+# interval of the step holds 0. Where real patients are few or training is short, a simulation can be a start. (The last
+# rung has also had 15 more epochs of training, on simulated patients. The comparison does not tell the one from the
+# other: for that, train the rung before it longer.)
 #
 # **The best network.** The library's `NoduleNet` came about in the same way, on the development rows only (the ladder
 # is `benchmarks/nodule_networks.py`). Compared with the networks of your ladder:
@@ -1106,8 +1119,8 @@ if have_crops:
 
 # %% [markdown]
 # That was the one look. If you now change anything and run the cell again, the number is no longer a report. And the
-# calibration speaks of **these** crops: one in six a nodule, by the choice of those who made the file. In screening it
-# is one in hundreds, and the probabilities would all be too high (lesson 05a has the arithmetic).
+# calibration speaks of **these** crops: about one in six a nodule, by the choice of those who made the file. In
+# screening it is one in hundreds, and the probabilities would all be too high (lesson 05a has the arithmetic).
 #
 # **Another task, if it is there.** NoduleMNIST3D ([Yang and others 2023](https://doi.org/10.1038/s41597-022-01721-8))
 # asks what follows "nodule": do the radiologists think it malignant? All its patches are nodules, 28 × 28 mm around
@@ -1125,6 +1138,7 @@ if data.available("nodulemnist3d"):
     )  # fmt: skip
     p = nodule_training.predict(small, sets["test"].images_hu)
     print("malignant in the readers' opinion:", metrics.auc_score(sets["test"].malignant, p))
+    print("(The file does not say whose nodules they are: the interval takes each as a patient.)")
 
 # %% [markdown]
 # ## What you may claim
@@ -1139,12 +1153,12 @@ if data.available("nodulemnist3d"):
 #
 # **You may not claim**
 # - That turns, or normalisation, are worth so and so much. The steps belong to this network, these patients, this
-#   number of epochs, this order of the rungs. Each was trained once.
+#   number of epochs, this order of the rungs. All but one were trained once.
 # - That dropout and weight decay are useless because little was seen of them here. One strength of each was tried.
 # - That the closed rows are fresh to the world. LUNA16 has been public since 2016; this split of it is new, the
 #   patients are not. The course's own benchmark reports the same rows, with the same recipe. Nor that blocks of rows
 #   are patients.
-# - That the AUC of crops tells how a **detector** would do. Five other places for each nodule were chosen from
+# - That the AUC of crops tells how a **detector** would do. About five other places for each nodule were chosen from
 #   hundreds. That is lesson 07b.
 # - That the best network reads other hospitals' scans as well. It has seen none.
 #
@@ -1158,14 +1172,14 @@ if data.available("nodulemnist3d"):
 # - Weights are moved correctly when outputs are equal. Behind a Flatten the order of rows, columns and channels
 #   counts, and a mistake raises no error.
 # - An augmentation is a claim: such images exist and have this label. Play the game: can the flip be told? In a chest,
-#   always. In a patch, hardly, and where it can, look for half a pixel.
+#   yes. In a patch, hardly, and where it can, look for half a pixel.
 # - Averaging over views costs no loss, by Jensen, where the views are equally likely.
 # - Dropout is a weight decay in disguise. Early stopping chooses, so its patients cannot report.
 # - Batch normalisation is two networks. The moving averages remember their start with weight $m^n$. Score the training
 #   patients in inference mode.
 # - One rung at a time, paired differences, more than one seed. What is smaller than the spread between seeds is no
 #   finding.
-# - A pickle is a program. Keep weights in safetensors or `.keras`.
+# - A pickle is a program. Keep weights in safetensors, and your own Keras networks in `.keras`.
 # - Look at the worst errors of the validation patients, and count by kind.
 # - Fix everything, open the test rows once, report what comes.
 #

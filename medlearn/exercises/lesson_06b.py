@@ -80,7 +80,7 @@ def _letters(value):
         (lambda: "C", "C is right. What does mirroring change about 'a nodule is in this patch'?"),
         (lambda: "ABC", "B: the mirror image of a normal chest has its heart on the right. Its label has changed."),
         (lambda: "ACD", "D: the mirror image has its nodule in the other lung. The label must be mirrored too."),
-        (lambda: "ACE", "E: density is what tells solid from ground glass, and 300 HU are about half of the difference."),
+        (lambda: "ACE", "E: density is what tells solid from ground glass, and 300 HU are half of the difference."),
         (lambda: "ACF", "F: the enlarged nodule has another diameter. Multiply the label by 1.2, or do not zoom."),
         (lambda: "ACEF", "E changes the density, F the size, and these are what the labels speak of."),
         (lambda: "ABCD", "B and D ask for a side of the body. Mirroring exchanges the sides."),
