@@ -802,7 +802,7 @@ assert os.environ.pop("UNPICKLED") == "this ran while loading"
 # say "call". [safetensors](glossary:safetensors) is one: 8 bytes with the length of a header (an unsigned whole
 # number, lowest byte first), the header as JSON text, then the numbers. Keras's own `.keras` is a zip with a
 # description of the layers in JSON and the weights in HDF5. That description can name Python functions. `load_model`
-# refuses those that it does not know (`safe_mode=True`, the default), but until Keras 3.9 a crafted file got past it
+# is meant to refuse foreign code (`safe_mode=True`, the default), but before Keras 3.9 a crafted file got past it
 # ([CVE-2025-1550](https://nvd.nist.gov/vuln/detail/CVE-2025-1550)). So `.keras` is for your own files, or for those of
 # people whom you trust. Of a stranger take numbers only.
 
