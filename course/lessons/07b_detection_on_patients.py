@@ -1018,7 +1018,7 @@ if data.is_available("lidc_idri_0314", files=LIDC_FILES):
 # One nodule, found or not, is one of one: by Wilson, a sensitivity of 0.21 to 1.00, or of 0.00 to 0.79. One scan's
 # false alarms, at one threshold, are taken as a Poisson count, with the interval that the cell printed. That is all
 # that a single patient can say. What you can learn from it is **what** the false alarms are: in a real lung there are
-# scars, lymph nodes and old infections, and the simulation has none of them.
+# lymph nodes and old infections, and the simulation has neither.
 #
 # If the scan is not in your cache, the cells said so in one line.
 
