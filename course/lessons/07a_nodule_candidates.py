@@ -32,7 +32,7 @@ widgets.browse_volume(scan.image, alt="A simulated chest CT with eight nodules."
 
 # %% [markdown]
 # Did you find all eight? Here they are, in the lung's brightest voxel along the line of sight (a *maximum intensity
-# projection*): seen from the front, and from above.
+# projection*): seen from the front, and from the feet.
 
 
 # %% tags=["hide-input"]
@@ -61,10 +61,10 @@ for axis, ax in zip((1, 0), axes):
     draw_projection(ax, scan.image, lung_truth, axis=axis)
     for nodule in scan.nodules:
         ring(ax, nodule.centre_mm, nodule.diameter_mm, axis=axis)
-    ax.set_title(("from above", "from the front")[axis])
+    ax.set_title(("from the feet", "from the front")[axis])
 plots.picture(
     figure,
-    alt="Simulated chest, brightest lung voxel from the front and from above. Eight rings mark the nodules, among hundreds "
+    alt="Simulated chest, brightest lung voxel from the front and from the feet. Eight rings mark the nodules, among hundreds "
     "of bright vessels.",
 )
 
@@ -89,8 +89,8 @@ assert per_nodule / per_nodule_in_patches > 1000
 
 # %% [markdown]
 # More than a thousand times, and this patient has eight nodules; with one it would be ten thousand. A false-positive
-# rate of 10 % made a decent point on the ROC curve of patches. Here it marks two thousand places. For one false alarm
-# in this scan a place may err once in about twenty thousand times. No ROC curve of a few hundred patches even shows
+# rate of 10 % made a decent point on the ROC curve of patches. Here it marks over two thousand places. For one false
+# alarm in this scan a place may err once in more than twenty thousand times. No ROC curve of a few hundred patches even shows
 # that corner.
 #
 # ### Exercise: which of the marks are real?
@@ -235,7 +235,7 @@ ex.close_mm.check(close_mm)
 
 # %%
 def distances_mm(mask, image):
-    """Return each voxel's distance in mm to the nearest voxel of the mask; inside the mask it is negative."""
+    """Return each voxel's distance in mm to the nearest voxel of the mask; inside it zero or less."""
     mask_image = sitk.GetImageFromArray(mask.astype(np.uint8))
     mask_image.CopyInformation(image)
     distances = sitk.SignedMaurerDistanceMap(mask_image, squaredDistance=False, useImageSpacing=True)
@@ -318,7 +318,7 @@ plots.show_overlay(
 # \qquad\text{disc: } u^2e^{-u^2/2},\qquad\text{ball: } \sqrt{2/\pi}\;u^3e^{-u^2/2}.$$
 #
 # Look at what is **not** there: $r$ by itself. A nodule of 4 mm and one of 20 mm answer alike, each at its own scale.
-# The factor $\sigma^2$ does that. Without it the answer falls with $1/\sigma^2$, and small things win always
+# The factor $\sigma^2$ does that. Without it the answer at $\sigma=r/u$ falls with $1/r^2$, and small things win
 # ([Lindeberg 1998](https://doi.org/10.1023/A:1008045108935)).
 #
 # **Predict:** for which $u$ is $u^de^{-u^2/2}$ largest? So at which $\sigma$ does a ball of 10 mm diameter answer best?
@@ -364,7 +364,7 @@ axes.legend(loc="upper right", fontsize=9)
 plots.picture(
     figure,
     alt="Answer of the Laplacian of Gaussian against scale over radius. Ball, disc and slab rise to one maximum each, "
-    "0.92 at 0.58, 0.74 at 0.71 and 0.48 at 1. SciPy's filter on drawn shapes lies on the curves.",
+    "0.93 at 0.58, 0.74 at 0.71 and 0.48 at 1. SciPy's filter on drawn shapes lies on the curves.",
 )
 
 # %% [markdown]
@@ -387,7 +387,7 @@ ex.best_sigma.check(best_sigma)
 
 # %% [markdown]
 # The same formula also says what goes wrong. A long vessel is a disc in cross-section and does not change along its
-# axis. So the third derivative is zero, and in a **volume** it answers by the law of the **disc**. A fissure or a wall
+# axis. So the second derivative along the axis is zero, and in a **volume** it answers by the law of the **disc**. A fissure or a wall
 # is a slab.
 #
 # ### Exercise (further): nodule against vessel
@@ -449,8 +449,8 @@ for sigma in (0.4, 0.5, 0.7, 1, 1.5, 2.5):
 assert at_best[0.4] > 1.5 and 0.6 < at_best[0.7] < 0.95 and abs(at_best[2.5] - law(3, 3**0.5)) < 0.03
 
 # %% [markdown]
-# More than twice the right answer, for a thing hardly larger than a voxel: single noisy voxels would fill the list. Below about 0.7 voxels the
-# filter is no LoG. On this grid that means $\sigma\ge1.6$ mm, a diameter of 5.5 mm: smaller nodules are searched at
+# More than twice the right answer, for a thing hardly larger than a voxel: single noisy voxels would fill the list. At
+# 0.7 voxels it is a fifth too low; below that the filter is no LoG. On this grid that means $\sigma\ge1.6$ mm, a diameter of 5.5 mm: smaller nodules are searched at
 # that scale, and answer weakly. (Scan finer, and you find smaller ones. That is a reason for thin slices.)
 
 # %% [markdown]
@@ -561,7 +561,7 @@ for axis, ax in zip((1, 0), axes):
         ring(ax, points_mm[index], diameters_mm[index], axis=axis, colour="vermillion", style="--", margin_mm=0)
     for nodule in scan.nodules:
         ring(ax, nodule.centre_mm, nodule.diameter_mm, axis=axis)
-    ax.set_title(("from above", "from the front")[axis])
+    ax.set_title(("from the feet", "from the front")[axis])
 in_30 = sum(rank <= 30 for rank in by_blobs)
 plots.picture(
     figure,
@@ -968,8 +968,8 @@ def train_on_maps(network, steps):
 
 
 # %% [markdown]
-# **Predict:** one network begins where the classifier ended, another one with random weights. Both get the same 100
-# steps. Which is ahead, and by how much?
+# **Predict:** one network begins where the classifier ended, another one with random weights. Both get 100 steps of
+# the same kind. Which is ahead, and by how much?
 
 # %%
 import copy
@@ -989,9 +989,9 @@ for name, loss in at_end.items():
 assert at_end["from the classifier"] < 0.7 * at_end["from random weights"]
 
 # %% [markdown]
-# Among thousands of places a few dozen centres give a weak signal, and the network that knows nothing first learns to
-# say "no" everywhere. The classifier has seen nodules and vessels one to one. **Learn what it looks like from balanced
-# patches, then where it is from whole pictures.** So that is where the detector starts; it gets 350 steps.
+# A batch has 1,536 places and about a dozen centres. That is a weak signal, and the network that knows nothing first learns to
+# say "no" everywhere. The classifier has seen two nodules for every three windows without. **Learn what it looks like from balanced
+# patches, then where it is from heat maps.** So that is where the detector starts; it gets 350 steps.
 
 # %%
 detector = as_detector(features, head)
@@ -1079,7 +1079,7 @@ for nodule, rank, before in zip(scan.nodules, ranks(found_mm, scan.nodules), by_
 # %% [markdown]
 # A point and a diameter make a box: a cube around the nodule. Challenges on photographs compare boxes by their
 # [intersection over union](glossary:intersection-over-union) (IoU). Lung-nodule challenges ask whether the point is
-# within the radius. The reason is the third dimension.
+# within the radius. One reason is the third dimension.
 #
 # ### Exercise: the overlap of two boxes
 # Each box is a centre (x, y, z) and a size (x, y, z), in mm. Return the volume of their intersection over that of their
@@ -1103,7 +1103,7 @@ assert (3 / 4) ** 3 / (2 - (3 / 4) ** 3) < 0.3
 
 # %% [markdown]
 # Each axis costs. Two boxes that overlap by three quarters along each axis have an IoU of 0.39 in a picture and 0.27 in
-# a volume. The usual limit of 0.5 for photographs would call that a miss, for a shift of less than a voxel along each
+# a volume. A common limit for photographs, 0.5, would call both a miss, for a shift of at most one voxel along each
 # axis.
 
 # %% [markdown]
@@ -1184,8 +1184,8 @@ plots.picture(
 )
 
 # %% [markdown]
-# For the same share of nodules the network asks you to look at far fewer places. The offsets add a nodule or two. The
-# intervals are wide: these are a few dozen nodules of fewer than ten patients (who has none says nothing about
+# For the same share of nodules the network asks you to look at far fewer places. In our run the offsets added two of
+# them; in yours it may be one more or less. The intervals are wide: fewer than thirty nodules, fewer than ten patients (who has none says nothing about
 # sensitivity). Is the difference more than chance? The curves come from the **same** nodules, so ask for the interval of
 # the difference, over patients (lesson 05b).
 
@@ -1201,8 +1201,9 @@ for name, estimates in (("scale of the blob filter", by_scale), ("size channel o
 print(f"({len(sizes)} nodules that both found)")
 
 # %% [markdown]
-# So the network finds more, but does not measure better: to within a millimetre or so both know the diameter of what
-# they found, and $2\sqrt3\,\sigma$ needed no training. (These are the nodules that **both** found, the clear ones.)
+# Is the whole interval above zero, as in our run? Then chance alone is a poor explanation: the network offers more. To
+# measure is another matter. Both know the diameter of what they found to a millimetre or two, and $2\sqrt3\,\sigma$
+# needed no training. (These are the nodules that **both** found, the clear ones.)
 #
 # What does this stage miss? A miss here is final.
 
@@ -1267,7 +1268,7 @@ if data.available("lidc_idri_0314", files=[lidc_file]):
 
 # %% [markdown]
 # If the scan is there, you see the nodule inside the mask, and its ranks. Do not read a contest into them: train the
-# network again with other random numbers, and its rank here moves by ten places. One nodule of 15 mm says little about
+# network again with other random numbers, and its rank here may move by ten places. One nodule of 15 mm says little about
 # either. It does say that the chain **runs** on a real patient: another scanner, a real bronchial tree, a couch, and
 # nothing adjusted.
 
@@ -1275,7 +1276,7 @@ if data.available("lidc_idri_0314", files=[lidc_file]):
 # ## What you may claim
 # **You may claim**
 # - The law: a ball of radius $r$ answers best at $\sigma=r/\sqrt3$, with $3\sqrt{6/\pi}\,e^{-3/2}=0.925$ of its contrast
-#   at any size. Derived, and checked against SciPy down to 0.7 voxels.
+#   at any size. Derived, and checked against SciPy: within 0.03 at 2.5 voxels, too low by a fifth at 0.7.
 # - That a network without padding gives the same values at once as window by window, to single precision.
 # - On ten new simulated patients, looked at once: the shares of nodules within 5, 20 and 100 candidates a scan, each
 #   with its interval above, and the difference at 20 candidates.

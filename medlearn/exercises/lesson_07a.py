@@ -70,7 +70,7 @@ def _masks(rng):
     wall[:, 10:15, 13:16] = False  # a gap of 3 columns
     blobs = np.zeros((18, 20, 22), bool)
     blobs[7:11, 8:12, 8:14] = rng.random((4, 4, 6)) < 0.6
-    return [(wall, 2.0, (1.0, 1.0, 1.0)), (blobs, 3.0, (2.0, 1.5, 1.0)), (blobs, 4.0, (1.0, 2.5, 1.5))]
+    return [(wall, 2.0, (5.0, 1.0, 1.0)), (blobs, 3.0, (2.0, 1.5, 1.0)), (blobs, 4.0, (1.0, 2.5, 1.5))]
 
 
 def _closed(dilate, erode):
@@ -423,6 +423,7 @@ def _maps(rng):
         (np.array([0.5, 0.1, 0.2]), np.array([1.0, 0.0, 0.5])),
         (rng.uniform(0.05, 0.95, 7), heat),
         (rng.uniform(0.01, 0.6, (6, 6)), grid),
+        (np.array([0.6, 0.7, 0.8, 0.3]), np.array([0.95, 1.0, 0.995, 0.9])),  # nearly 1 is no centre
     ]
 
 
