@@ -23,7 +23,7 @@ _ABSENT = 6  # the rating of a nodule without calcification
 
 @dataclass(frozen=True)
 class Reading:
-    """What one reader drew and wrote of a nodule, without knowing the others.
+    """What one reader drew and wrote of a nodule, after a first reading alone and a look at the marks of the others.
 
     ``mask`` is 1 inside the outline, on the voxels of :func:`medlearn.data.load_lidc_crop`; ``diameter_mm`` is that of
     the ball of equal volume. ``ratings`` go from 1 to 5, such as malignancy: highly unlikely to highly suspicious;
