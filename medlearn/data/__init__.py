@@ -27,6 +27,7 @@ __all__ = load_lazily(
         "dicom": ("DicomSeriesError", "read_dicom_series"),
         "dicom_writer": ("write_dicom_series",),
         "download": ("fetch",),
+        "ecg_simulation": ("simulate_ecg", "simulate_ecgs"),
         "fake_identifiers": ("fake_identity", "plant_identifiers"),
         "head_ct": ("simulate_head_ct",),
         "luna16": ("Crops", "load_luna16_crops"),
