@@ -37,7 +37,7 @@ def render(person, rhythm, duration_s, sampling_rate_hz, leads):
         shape = _shape(person, beat, rng)
         qrs = sway.move(shape.qrs, beat[0], rng)
         peaks_s.append(beat[0] + _PEAK_S[np.argmax(np.abs(_sum_at(qrs, _PEAK_S) @ vectors[:, 0]))])
-        recovery = sway.move(_at_rate(shape.repolarisation, interval), beat[0], rng)
+        recovery = sway.move(_at_rate(shape.repolarisation, 0.4 * interval + 0.6 * person.mean_rr_s), beat[0], rng)
         pieces += [_shift(qrs, beat[0]), _shift(recovery, beat[0])]
     pieces += [sway.move(waves, 0.0, rng) for waves in map(_p_wave(person, rng), rhythm.p_waves)]
     num_samples = round((duration_s + MARGIN_S) * sampling_rate_hz)
@@ -126,7 +126,7 @@ def _lay_out(pieces, vectors, num_samples, rate_hz):
 def _fibrillation(person, num_samples, rate_hz):
     """Return the dipole of the fibrillating atria: waves of 4 to 8 Hz, best seen in V1."""
     rng = person.rng("fibrillation")
-    size = 0.055 * np.exp(rng.normal(0, 0.5)) * np.array([-0.4, 0.35, 0.85])
+    size = 0.045 * np.exp(rng.normal(0, 0.5)) * np.array([-0.4, 0.35, 0.85])
     pace = rng.uniform(4.5, 7.5)
     wave = narrow_band(num_samples, rate_hz, pace, 0.35, rng) + 0.35 * narrow_band(num_samples, rate_hz, 2 * pace, 0.6,
                                                                                 rng)  # fmt: skip

@@ -11,7 +11,7 @@ import numpy as np
 #: Where the leads look: (left, foot, front). V1 to V6 go around the chest from front right to left.
 LEADS = {
     "MLII": (0.55, 0.84, 0.0),
-    "V1": (-0.45, 0.05, 0.75),
+    "V1": (-0.35, 0.1, 0.7),
     "V2": (-0.1, 0.1, 1.05),
     "V4": (0.65, 0.25, 0.75),
     "V5": (0.95, 0.2, 0.3),
@@ -74,11 +74,11 @@ def lead_vectors(leads, rng):
 
 def draw_normal(rng):
     """Return the shape of a patient's normal beats."""
-    axis = np.clip(rng.normal(48, 28), -45, 105)
-    size = 1.55 * np.exp(rng.normal(0, 0.32))
-    main = size * direction(axis, rng.normal(-0.45, 0.25))
+    axis = np.clip(rng.normal(50, 25), -30, 100)
+    size = 1.95 * np.exp(rng.normal(0, 0.32))
+    main = size * direction(axis, rng.normal(-0.22, 0.25))
     septal = size * abs(rng.normal(0.14, 0.09)) * direction(axis + 180 + rng.normal(0, 35), 0.9)
-    terminal = size * abs(rng.normal(0.3, 0.18)) * direction(axis + 180 + rng.normal(0, 45), rng.normal(-0.5, 0.5))
+    terminal = size * abs(rng.normal(0.32, 0.26)) * direction(axis + 180 + rng.normal(0, 45), rng.normal(-0.6, 0.5))
     pace = rng.normal(1.0, 0.1)
     qrs = Waves.of(
         (-24 * pace, 9 * pace, septal), (-4 * pace, 10.5 * pace, 0.55 * main), (5 * pace, 10 * pace, 0.6 * main),
@@ -90,7 +90,7 @@ def draw_normal(rng):
 def _repolarisation(axis, size, rng):
     """Return ST segment and T wave: usually along the QRS, flat or inverted in one patient of four."""
     ill = rng.random() < 0.25
-    height = 0.26 * np.exp(rng.normal(0, 0.45)) * (rng.uniform(-0.9, 0.4) if ill else 1.0)
+    height = 0.31 * np.exp(rng.normal(0, 0.35)) * (rng.uniform(-0.9, 0.4) if ill else 1.0)
     t_wave = height * np.sqrt(size / 1.5) * direction(axis * 0.7 + 15 + rng.normal(0, 20), rng.normal(0.45, 0.35))
     st_level = rng.normal(0, 0.07 if ill else 0.025) * direction(axis, rng.normal(0, 0.4))
     peak = rng.normal(290, 22)
@@ -100,12 +100,12 @@ def _repolarisation(axis, size, rng):
 def block_left(normal, rng):
     """Return the same heart with a left bundle branch block: broad and notched, away from V1, T against it."""
     size = np.linalg.norm(normal.qrs.dipole_mv[1:3].sum(axis=0)) * rng.uniform(0.75, 1.15)
-    axis, back = np.clip(rng.normal(20, 32), -60, 90), -rng.uniform(0.6, 1.4)
+    axis, back = np.clip(rng.normal(25, 28), -35, 75), -rng.uniform(0.5, 1.2)
     first, second = direction(axis, back), direction(axis + rng.normal(0, 20), back - 0.3)
     stretch = rng.normal(1.0, 0.1)
     qrs = Waves.of(
-        (-34 * stretch, 14, 0.35 * size * first), (-5 * stretch, 17 * stretch, 0.75 * size * first),
-        (32 * stretch, 18 * stretch, 0.7 * size * second), (62 * stretch, 15, 0.25 * size * second),
+        (-27 * stretch, 11, 0.35 * size * first), (-3 * stretch, 13 * stretch, 0.8 * size * first),
+        (25 * stretch, 14 * stretch, 0.65 * size * second), (50 * stretch, 13, 0.25 * size * second),
     )  # fmt: skip
     return Shape(qrs, _against(qrs, 0.24 * rng.uniform(0.7, 1.3), 300 + 40 * stretch))
 
@@ -129,11 +129,12 @@ def draw_ventricular(normal, rng):
         start = normal_mv / np.linalg.norm(normal_mv) + 0.35 * rng.normal(size=3)
     size = 0.85 * np.linalg.norm(normal_mv) ** 0.5 * np.exp(rng.normal(0, 0.3))
     stretch = np.clip(rng.normal(1.0, 0.17), 0.6, 1.4)
-    bend = 0.45 * rng.normal(size=3)
-    steps = ((-42, 17, 0.5, -1.0), (-8, 24, 1.0, 0.0), (34, 24, 0.85, 1.0), (70, 20, 0.35, 1.6))
-    qrs = Waves.of(*((time * stretch, width * stretch, size * part * (start + turn * bend))
-                     for time, width, part, turn in steps))  # fmt: skip
-    return Shape(qrs, _against(qrs, rng.uniform(0.2, 0.4), rng.normal(320, 20) + 30 * stretch))
+    bend = 0.75 * rng.normal(size=3)
+    parts = rng.uniform(0.6, 1.4, 4)
+    steps = ((-33, 12, 0.5, -1.0), (-6, 16, 1.0, 0.0), (24, 17, 0.7, 1.0), (52, 15, 0.35, 1.6))
+    qrs = Waves.of(*((time * stretch, width * stretch, size * own * part * (start + turn * bend))
+                     for own, (time, width, part, turn) in zip(parts, steps, strict=True)))  # fmt: skip
+    return Shape(qrs, _against(qrs, rng.uniform(0.17, 0.33), rng.normal(320, 20) + 30 * stretch))
 
 
 def _against(qrs, share, peak_ms):
