@@ -30,7 +30,9 @@ def strip(axis, record, start_s, length_s=10.0):
         axis.plot(part.time_s, part.signals_mv[:, index] - np.median(part.signals_mv[:, index]) + offset, "k", lw=0.6)
     for time_s, symbol in zip(part.beats_s, part.symbols, strict=True):
         axis.text(time_s, 2.1, symbol, color=COLOURS.get(symbol, "C0"), fontsize=7, ha="center", clip_on=True)
-    axis.set(xlim=(0, length_s), ylim=(-4, 2.6), xticks=np.arange(0, length_s + 0.1, 0.2), yticks=np.arange(-4, 2.6, 0.5))
+    axis.set(
+        xlim=(0, length_s), ylim=(-4, 2.6), xticks=np.arange(0, length_s + 0.1, 0.2), yticks=np.arange(-4, 2.6, 0.5)
+    )
     axis.grid(True, color="C3", alpha=0.25, lw=0.4)
     axis.tick_params(labelbottom=False, labelleft=False, length=0)
     axis.set_title(f"{record.patient} {'SIMULATED' if record.card.synthetic else 'real'} {'/'.join(record.leads)}",

@@ -5,105 +5,17 @@ The records themselves come from :mod:`medlearn.data.ecg_simulation`, :mod:`medl
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
 from numbers import Real
 from pathlib import Path
 
 import numpy as np
 
-from medlearn.data.catalogue import Card
-from medlearn.data.ecg_beats import cut_windows, rr_features
+from medlearn.data.ecg_beats import Beats, cut_windows, rr_features
 from medlearn.data.ecg_classes import check_classes, class_labels
 from medlearn.data.ecg_real import SUBSETS, load_mitdb
 from medlearn.data.ecg_record import EcgRecord
 from medlearn.data.ecg_simulation import simulate_ecgs
 from medlearn.data.options import check_number
-
-#: The columns of ``Beats.rr_s``.
-RR_NAMES = ("before", "after", "local mean", "record mean")
-
-
-@dataclass(frozen=True)
-class Beats:
-    """Beats of several patients, record by record and in the order of time.
-
-    Attributes
-    ----------
-    signals_mv : ndarray of float32, shape (beat, time, lead)
-        Windows around the R peak, which stands at ``r_index``.
-    rr_s : ndarray of float32, shape (beat, 4)
-        Seconds: the interval before the beat, the one after it, the mean of the ten around it, the mean of the record.
-        **The last three look ahead**: a monitor that must answer at once does not have them.
-    labels : ndarray of int64, shape (beat,)
-        Index into ``class_names``.
-    class_names : tuple of str
-    symbols : ndarray of str, shape (beat,)
-        The symbol of the annotation: N, L, A, V, ...
-    patients, records : ndarray of str, shape (beat,)
-    times_s : ndarray of float64, shape (beat,)
-        Time of the beat in its record.
-    leads : tuple of str
-    sampling_rate_hz : float
-    r_index : int
-    card : Card or None
-        None for a folder of files that belong to no data set of the catalogue.
-    """
-
-    signals_mv: np.ndarray
-    rr_s: np.ndarray
-    labels: np.ndarray
-    class_names: tuple[str, ...]
-    symbols: np.ndarray
-    patients: np.ndarray
-    records: np.ndarray
-    times_s: np.ndarray
-    leads: tuple[str, ...]
-    sampling_rate_hz: float
-    r_index: int
-    card: Card | None
-
-    def __len__(self):
-        return len(self.labels)
-
-    @property
-    def rr_ratios(self):
-        """Intervals that do not depend on the patient's rate, shape (beat, 3): before and after, each over the local
-        mean, and before over the record's mean."""
-        before, after, local, record = self.rr_s.T
-        return np.column_stack([before / local, after / local, before / record])
-
-    @property
-    def counts(self):
-        """How many beats each class has, by its name."""
-        return dict(zip(self.class_names, np.bincount(self.labels, minlength=len(self.class_names)).tolist(),
-                        strict=True))  # fmt: skip
-
-    def select(self, indices):
-        """Take some of the beats.
-
-        Parameters
-        ----------
-        indices : slice, ndarray of bool of length n, or ndarray of int
-
-        Returns
-        -------
-        Beats
-            With copies, or views for a slice.
-
-        Raises
-        ------
-        ValueError
-            If a mask has another length, or an index is out of range.
-        """
-        if not isinstance(indices, slice):
-            indices = np.asarray(indices)
-            if indices.dtype == bool and indices.shape != (len(self),):
-                raise ValueError(f"a mask needs one value for each of the {len(self)} beats, got {indices.shape}.")
-            if indices.dtype != bool and indices.size and not -len(self) <= indices.min() <= indices.max() < len(self):
-                raise ValueError(f"indices must be under {len(self)}, got {indices.min()} to {indices.max()}.")
-            indices = indices if indices.size else np.zeros(0, np.int64)
-        names = ("signals_mv", "rr_s", "labels", "symbols", "patients", "records", "times_s")
-        return replace(self, **{name: getattr(self, name)[indices] for name in names})
 
 
 def load_beats(
@@ -164,6 +76,8 @@ def load_beats(
         sampling_rate_hz = check_number("sampling_rate_hz", sampling_rate_hz, 20, 2000)
     parts, rates, cards = [], set(), set()
     for record in _records(source, subset, num_patients, duration_s, seed):
+        if not isinstance(record, EcgRecord):
+            raise ValueError(f"source must hold EcgRecords, as read_ecg returns them, got a {type(record).__name__}.")
         part = _beats_of(record, wanted, classes, before_s, after_s, sampling_rate_hz)
         parts.append(part)
         rates.add(part["rate"])
@@ -185,7 +99,8 @@ def _check_window(window_s):
     pair = (window_s / 2, window_s / 2) if isinstance(window_s, Real) else tuple(window_s)
     if len(pair) != 2 or not all(isinstance(p, Real) and p >= 0 for p in pair) or not 0.02 <= sum(pair) <= 10:
         raise ValueError(
-            f"window_s must be the seconds before and after R, such as (0.3, 0.5), together 0.02 to 10; got {window_s!r}."
+            "window_s must be the seconds before and after R, such as (0.3, 0.5), together 0.02 to 10; got"
+            f" {window_s!r}."
         )
     return pair
 

@@ -1,8 +1,97 @@
-"""Cut beats out of a record: the window around each R peak, and the intervals to its neighbours."""
+"""Heart beats as a learner gets them, and how they are cut out of a record: windows around R, and intervals."""
+
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from medlearn.data.catalogue import Card
 from medlearn.data.ecg_record import bridge_gaps
+
+#: The columns of ``Beats.rr_s``.
+RR_NAMES = ("before", "after", "local mean", "record mean")
+
+
+@dataclass(frozen=True)
+class Beats:
+    """Beats of several patients, record by record and in the order of time.
+
+    Attributes
+    ----------
+    signals_mv : ndarray of float32, shape (beat, time, lead)
+        Windows around the R peak, which stands at ``r_index``.
+    rr_s : ndarray of float32, shape (beat, 4)
+        Seconds: the interval before the beat, the one after it, the mean of the ten around it, the mean of the record.
+        **The last three look ahead**: a monitor that must answer at once does not have them.
+    labels : ndarray of int64, shape (beat,)
+        Index into ``class_names``.
+    class_names : tuple of str
+    symbols : ndarray of str, shape (beat,)
+        The symbol of the annotation: N, L, A, V, ...
+    patients, records : ndarray of str, shape (beat,)
+    times_s : ndarray of float64, shape (beat,)
+        Time of the beat in its record.
+    leads : tuple of str
+    sampling_rate_hz : float
+    r_index : int
+    card : Card or None
+        None for a folder of files that belong to no data set of the catalogue.
+    """
+
+    signals_mv: np.ndarray
+    rr_s: np.ndarray
+    labels: np.ndarray
+    class_names: tuple[str, ...]
+    symbols: np.ndarray
+    patients: np.ndarray
+    records: np.ndarray
+    times_s: np.ndarray
+    leads: tuple[str, ...]
+    sampling_rate_hz: float
+    r_index: int
+    card: Card | None
+
+    def __len__(self):
+        return len(self.labels)
+
+    @property
+    def rr_ratios(self):
+        """Intervals that do not depend on the patient's rate, shape (beat, 3): before and after, each over the local
+        mean, and before over the record's mean."""
+        before, after, local, record = self.rr_s.T
+        return np.column_stack([before / local, after / local, before / record])
+
+    @property
+    def counts(self):
+        """How many beats each class has, by its name."""
+        return dict(zip(self.class_names, np.bincount(self.labels, minlength=len(self.class_names)).tolist(),
+                        strict=True))  # fmt: skip
+
+    def select(self, indices):
+        """Take some of the beats.
+
+        Parameters
+        ----------
+        indices : slice, ndarray of bool of length n, or ndarray of int
+
+        Returns
+        -------
+        Beats
+            With copies, or views for a slice.
+
+        Raises
+        ------
+        ValueError
+            If a mask has another length, or an index is out of range.
+        """
+        if not isinstance(indices, slice):
+            indices = np.asarray(indices)
+            if indices.dtype == bool and indices.shape != (len(self),):
+                raise ValueError(f"a mask needs one value for each of the {len(self)} beats, got {indices.shape}.")
+            if indices.dtype != bool and indices.size and not -len(self) <= indices.min() <= indices.max() < len(self):
+                raise ValueError(f"indices must be under {len(self)}, got {indices.min()} to {indices.max()}.")
+            indices = indices if indices.size else np.zeros(0, np.int64)
+        names = ("signals_mv", "rr_s", "labels", "symbols", "patients", "records", "times_s")
+        return replace(self, **{name: getattr(self, name)[indices] for name in names})
 
 
 def cut_windows(record, columns, before_s, after_s):

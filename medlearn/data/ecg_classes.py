@@ -4,11 +4,11 @@ import numpy as np
 
 #: The five classes of ANSI/AAMI EC57, and the annotation symbols of each.
 AAMI5 = {
-    "N": "NLRej",  # normal, left and right bundle branch block, atrial and nodal escape
+    "N": "NLRBejn",  # normal, bundle branch block left, right and not said which; escape atrial, nodal, either
     "S": "AaJS",  # premature: atrial, the same with aberrant conduction, nodal, supraventricular
-    "V": "VE",  # premature ventricular, ventricular escape
+    "V": "VEr",  # premature ventricular, ventricular escape, R on T
     "F": "F",  # fusion of a ventricular and a normal beat
-    "Q": "/fQ",  # paced, fusion of paced and normal, unclassifiable
+    "Q": "/fQ?",  # paced, fusion of paced and normal, unclassifiable, not classified
 }
 #: The same without Q, which has 15 beats in the 44 records without a pacemaker.
 AAMI4 = {name: symbols for name, symbols in AAMI5.items() if name != "Q"}

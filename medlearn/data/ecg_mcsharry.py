@@ -1,4 +1,4 @@
-"""The dynamical model of the ECG by McSharry et al. 2003: a phase that runs around a circle, waves that push the signal.
+"""The dynamical model of the ECG by McSharry et al. 2003: a phase runs around a circle, waves push the signal.
 
 The model has three states. Two of them, (x, y), run along the unit circle once for each heart beat; their angle is the
 phase θ, with θ = 0 at the R peak. The third, z, is the signal: each wave i pushes it while θ passes the angle θ_i,
@@ -121,7 +121,7 @@ def tachogram(duration_s, *, mean_s, lf_s, hf_s, drift_s=0.0, breathing=None, ra
         Standard deviations of the band around 0.1 Hz (blood pressure) and of that around breathing.
     drift_s : float
         Standard deviation of what is slower than 0.04 Hz.
-    breathing : ndarray, shape (sample,), optional
+    breathing : ndarray, shape (round(duration_s * rate_hz),), optional
         The band around breathing with standard deviation 1; else it is drawn around 0.25 Hz.
     rate_hz : float
         Samples per second of the result.
@@ -132,8 +132,8 @@ def tachogram(duration_s, *, mean_s, lf_s, hf_s, drift_s=0.0, breathing=None, ra
     ndarray of float, shape (sample,)
         Seconds, never under 0.25.
     """
-    count = int(np.ceil(duration_s * rate_hz)) + 1
-    high = narrow_band(count, rate_hz, HF_HZ, BAND_WIDTH_HZ, rng) if breathing is None else breathing[:count]
+    count = round(duration_s * rate_hz)
+    high = narrow_band(count, rate_hz, HF_HZ, BAND_WIDTH_HZ, rng) if breathing is None else breathing
     low = narrow_band(count, rate_hz, LF_HZ, BAND_WIDTH_HZ, rng)
     slow = narrow_band(count, rate_hz, 0.0, 0.01, rng)
     return np.maximum(mean_s + lf_s * low + hf_s * high + drift_s * slow, 0.25)

@@ -6,6 +6,7 @@ import numpy as np
 from scipy import signal
 
 from medlearn.data.ecg_mcsharry import narrow_band
+from medlearn.data.options import check_number
 
 _DROPOUT_S = (0.4, 4.0)
 
@@ -25,6 +26,12 @@ class Noise:
     muscle_mv: float
     motion_per_min: float
     dropouts_per_min: float
+
+    def __post_init__(self):
+        for name, most in (("wander_mv", 5), ("hum_mv", 5), ("muscle_mv", 5), ("motion_per_min", 600),
+                           ("dropouts_per_min", 600)):  # fmt: skip
+            check_number(name, getattr(self, name), 0, most)
+        check_number("mains_hz", self.mains_hz, 45, 65)
 
     @classmethod
     def draw(cls, rng):
@@ -78,7 +85,7 @@ def _wander(num_samples, num_leads, noise, rate_hz, breathing, rng):
     """Breathing, and a slow walk below 0.3 Hz."""
     slow = np.column_stack([narrow_band(num_samples, rate_hz, 0.0, 0.13, rng) for _ in range(num_leads)])
     share = rng.uniform(0.2, 0.7, num_leads)
-    return noise.wander_mv * ((1 - share) * slow + share * breathing[:num_samples, None])
+    return noise.wander_mv * ((1 - share) * slow + share * breathing[:, None])
 
 
 def _hum(num_samples, num_leads, noise, rate_hz, rng):
@@ -114,7 +121,7 @@ def _motion(num_samples, num_leads, noise, rate_hz, rng):
         inside = (time_s > 0) & (time_s < 8 * length)
         t = time_s[inside] / length
         swing = np.sin(2 * np.pi * rng.uniform(1, 6) * length * t) + rng.normal()
-        total[inside] += (rng.normal(0, 0.5, num_leads) * (swing * t * np.exp(1 - 2 * t))[:, None])
+        total[inside] += rng.normal(0, 0.5, num_leads) * (swing * t * np.exp(1 - 2 * t))[:, None]
         episodes.append((start, min(start + 2 * length, num_samples / rate_hz), None))
     return total, episodes
 

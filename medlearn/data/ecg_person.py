@@ -14,7 +14,7 @@ _RATE_HZ = 4.0
 
 @dataclass(frozen=True)
 class Ectopy:
-    """How often and how early premature beats come: chances for each sinus beat, coupling as a share of the interval."""
+    """How often premature beats come after a sinus beat, how early (a share of the interval), and in which runs."""
 
     chance: float
     coupling: float
@@ -58,15 +58,17 @@ class Person:
             self.fusion_chance = float(np.clip(0.03 * np.exp(rng.normal(0, 0.8)), 0, 0.12))
         if rng.random() < 0.35:
             self.bigeminy_s = float(rng.uniform(8, 40))
-        return Ectopy(chance, float(np.clip(rng.normal(0.63, 0.1), 0.42, 0.9)),
-                      float(rng.choice([0.0, 0.1, 0.3], p=[0.5, 0.35, 0.15])), float(rng.uniform(0.34, 0.55)))  # fmt: skip
+        coupling = float(np.clip(rng.normal(0.63, 0.1), 0.42, 0.9))
+        run_chance = float(rng.choice([0.0, 0.1, 0.3], p=[0.5, 0.35, 0.15]))
+        return Ectopy(chance, coupling, run_chance, float(rng.uniform(0.34, 0.55)))
 
     def _draw_supraventricular(self, rng):
         if self.fibrillates or rng.random() < 0.35:
             return Ectopy(0.0, 0.7, 0.0, 0.5)
         chance = float(np.clip(0.022 * np.exp(rng.normal(0, 1.1)), 0.002, 0.2))
-        return Ectopy(chance, float(np.clip(rng.normal(0.7, 0.08), 0.5, 0.86)),
-                      float(rng.choice([0.0, 0.08, 0.2], p=[0.55, 0.3, 0.15])), float(rng.uniform(0.36, 0.5)))  # fmt: skip
+        coupling = float(np.clip(rng.normal(0.7, 0.08), 0.5, 0.86))
+        run_chance = float(rng.choice([0.0, 0.08, 0.2], p=[0.55, 0.3, 0.15]))
+        return Ectopy(chance, coupling, run_chance, float(rng.uniform(0.36, 0.5)))
 
     @cached_property
     def shapes(self):
@@ -92,18 +94,17 @@ class Person:
         ectopic = size * rng.uniform(0.6, 1.5) * ecg_shapes.direction(rng.uniform(-90, 150), rng.normal(0.1, 0.5))
         return {"sinus": sinus, "ectopic": ectopic, "retrograde": -0.9 * sinus, "fibrillation": 0.0 * sinus}
 
-    def breathing(self, duration_s, rate_hz):
-        """Return the movement of the chest, standard deviation 1; the same at every rate."""
-        count = int(np.ceil(duration_s * _RATE_HZ)) + 1
-        slow = narrow_band(count, _RATE_HZ, self.breath_hz, 0.018, self.rng("breathing"))
-        time_s = np.arange(int(np.ceil(duration_s * rate_hz)) + 1) / rate_hz
-        return np.interp(time_s, np.arange(count) / _RATE_HZ, slow)
+    def breathing(self, duration_s):
+        """Return times in seconds around a record, and the movement of the chest then: mean 0, standard deviation 1."""
+        count = int(np.ceil((duration_s + 4 * MARGIN_S) * _RATE_HZ)) + 1
+        chest = narrow_band(count, _RATE_HZ, self.breath_hz, 0.018, self.rng("breathing"))
+        return np.arange(count) / _RATE_HZ - MARGIN_S, chest
 
     def sinus_intervals(self, duration_s):
         """Return a function from the time in seconds to the interval of the sinus node."""
+        times_s, chest = self.breathing(duration_s)
         intervals = tachogram(
-            duration_s, mean_s=self.mean_rr_s, lf_s=self.lf_s, hf_s=self.hf_s, drift_s=self.drift_s,
-            breathing=self.breathing(duration_s, _RATE_HZ), rate_hz=_RATE_HZ, rng=self.rng("tachogram"),
+            len(chest) / _RATE_HZ, mean_s=self.mean_rr_s, lf_s=self.lf_s, hf_s=self.hf_s, drift_s=self.drift_s,
+            breathing=chest, rate_hz=_RATE_HZ, rng=self.rng("tachogram"),
         )  # fmt: skip
-        times = np.arange(len(intervals)) / _RATE_HZ
-        return lambda time_s: float(np.interp(time_s, times, intervals))
+        return lambda time_s: float(np.interp(time_s, times_s, intervals))

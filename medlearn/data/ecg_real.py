@@ -191,8 +191,10 @@ def load_ptbxl_folds():
                 for line in csv.DictReader(stream)
             ]  # fmt: skip
     except (KeyError, TypeError, ValueError) as error:
-        raise DataUnavailable(f"{path} must have the columns ecg_id, patient_id, strat_fold and filename_hr with one"
-                              f" line for each ECG: {error!r}. Get it again from {card('ptbxl').home}") from error  # fmt: skip
+        raise DataUnavailable(
+            f"{path} must have the columns ecg_id, patient_id, strat_fold and filename_hr with one line for each ECG:"
+            f" {error!r}. Get it again from {card('ptbxl').home}"
+        ) from error
     if not rows:
         raise DataUnavailable(f"{path} has no lines. Get it again from {card('ptbxl').home}")
     ecg_ids, patients, folds, files = zip(*rows, strict=True)

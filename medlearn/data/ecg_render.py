@@ -29,8 +29,7 @@ def render(person, rhythm, duration_s, sampling_rate_hz, leads):
     """
     vectors = lead_vectors(leads, person.rng("electrodes"))  # (3, lead)
     rng = person.rng("beats")
-    breath = person.breathing(duration_s + 4 * MARGIN_S, 4.0)
-    sway = _Sway(person, breath, duration_s)
+    sway = _Sway(person, duration_s)
     pieces, peaks_s = [], []
     times = [beat[0] for beat in rhythm.beats]
     for beat, interval in zip(rhythm.beats, np.diff(times, prepend=times[0] - person.mean_rr_s), strict=True):
@@ -39,28 +38,28 @@ def render(person, rhythm, duration_s, sampling_rate_hz, leads):
         peaks_s.append(beat[0] + _PEAK_S[np.argmax(np.abs(_sum_at(qrs, _PEAK_S) @ vectors[:, 0]))])
         recovery = sway.move(_at_rate(shape.repolarisation, 0.4 * interval + 0.6 * person.mean_rr_s), beat[0], rng)
         pieces += [_shift(qrs, beat[0]), _shift(recovery, beat[0])]
-    pieces += [sway.move(waves, 0.0, rng) for waves in map(_p_wave(person, rng), rhythm.p_waves)]
+    pieces += [sway.move(waves, waves.time_s[0], rng) for waves in map(_p_wave(person, rng), rhythm.p_waves)]
     num_samples = round((duration_s + MARGIN_S) * sampling_rate_hz)
     pushed = _lay_out(pieces, vectors, num_samples, sampling_rate_hz)
     if person.fibrillates:
         pushed += _fibrillation(person, num_samples, sampling_rate_hz) @ vectors
     signals_mv = relax(pushed, sampling_rate_hz)
-    return signals_mv[num_samples - round(duration_s * sampling_rate_hz):], np.array(peaks_s)
+    return signals_mv[num_samples - round(duration_s * sampling_rate_hz) :], np.array(peaks_s)
 
 
 class _Sway:
     """Breathing turns the heart and changes its strength; over minutes both wander; no beat is like the last."""
 
-    def __init__(self, person, breath, duration_s):
+    def __init__(self, person, duration_s):
         rng = person.rng("sway")
-        self.times_s = np.arange(len(breath)) / 4.0 - MARGIN_S
-        slow = narrow_band(len(breath), 4.0, 0.0, 0.004, rng) * rng.uniform(0.01, 0.05)
-        self.strength = 1 + slow + rng.uniform(0.01, 0.06) * breath
-        self.turn = np.radians(rng.uniform(0.5, 4.0)) * breath
+        self.times_s, chest = person.breathing(duration_s)
+        slow = narrow_band(len(chest), 1 / np.diff(self.times_s[:2])[0], 0.0, 0.004, rng)
+        self.strength = 1 + rng.uniform(0.01, 0.05) * slow + rng.uniform(0.01, 0.06) * chest
+        self.turn = np.radians(rng.uniform(0.5, 4.0)) * chest
 
     def move(self, waves, time_s, rng):
-        place = time_s + waves.time_s[0] if time_s == 0.0 else time_s
-        strength, turn = (np.interp(place, self.times_s, curve) for curve in (self.strength, self.turn))
+        """Return the waves as they are at a time in the record."""
+        strength, turn = (np.interp(time_s, self.times_s, curve) for curve in (self.strength, self.turn))
         cos, sin = np.cos(turn), np.sin(turn)
         rotation = np.array([[cos, sin, 0.0], [-sin, cos, 0.0], [0.0, 0.0, 1.0]])
         jitter = strength * (1 + 0.03 * rng.normal(size=(len(waves), 1)))
@@ -68,7 +67,7 @@ class _Sway:
 
 
 def _shape(person, beat, rng):
-    _, symbol, name, second = beat
+    _, _, name, second = beat
     if second is not None:
         return blend(person.shapes[name], person.shapes[second], rng.uniform(0.3, 0.7))
     return person.shapes[name]

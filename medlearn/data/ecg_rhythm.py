@@ -48,7 +48,7 @@ def run_clock(person, duration_s):
 class _Clock:
     def __init__(self, person, duration_s):
         self.person, self.rng, self.rhythm = person, person.rng("rhythm"), Rhythm()
-        self.sinus = person.sinus_intervals(duration_s + 4 * MARGIN_S)
+        self.sinus = person.sinus_intervals(duration_s)
         self.now, self.before_s = -MARGIN_S + self.rng.uniform(0, person.mean_rr_s), person.mean_rr_s
         self.base = "(AFIB" if person.fibrillates else "(N"
         self.mode, self.mode_ends, self.odd = 0, -np.inf, False
@@ -57,7 +57,7 @@ class _Clock:
     def interval(self):
         """Return the time to the next beat of the sinus node, or to the next that the fibrillating atria conduct."""
         if not self.person.fibrillates:
-            return self.sinus(self.now + MARGIN_S)
+            return self.sinus(self.now)
         return max(0.34, self.person.mean_rr_s * 0.95 * np.exp(self.rng.normal(0, 0.23)))
 
     def change(self, time_s, name):
@@ -164,5 +164,5 @@ class _Clock:
         """Return the conduction of the ventricles; some bundles fail above a rate."""
         conduction = self.person.conduction
         if conduction == "right block now and then":
-            return "R" if interval < 0.985 * self.person.mean_rr_s else "N"
+            return "R" if interval < 0.975 * self.person.mean_rr_s else "N"
         return {"left block": "L", "right block": "R"}.get(conduction, "N")

@@ -4,7 +4,7 @@ import numpy as np
 
 from medlearn.data.catalogue import card
 from medlearn.data.ecg_noise import Noise, add_noise
-from medlearn.data.ecg_person import MARGIN_S, Person
+from medlearn.data.ecg_person import Person
 from medlearn.data.ecg_record import EcgRecord
 from medlearn.data.ecg_render import render
 from medlearn.data.ecg_rhythm import run_clock
@@ -67,7 +67,7 @@ def simulate_ecg(seed=0, *, duration_s=300.0, sampling_rate_hz=360.0, leads=("ML
     rhythm = run_clock(person, duration_s)
     signals, peaks_s = render(person, rhythm, duration_s, rate_hz, leads)
     noise = _check_noise(noise) or Noise.draw(person.rng("noise"))
-    breathing = person.breathing(duration_s + MARGIN_S, rate_hz)[round(MARGIN_S * rate_hz):]
+    breathing = np.interp(np.arange(len(signals)) / rate_hz, *person.breathing(duration_s))
     signals, episodes = add_noise(
         signals, noise, sampling_rate_hz=rate_hz, breathing=breathing, rng=person.rng("noise in time")
     )

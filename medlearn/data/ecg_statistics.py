@@ -55,8 +55,8 @@ def measure_beats(record, symbols="NLR", lead="MLII"):
     intervals, both = np.diff(record.beats_s), chosen[1:] & chosen[:-1]
     steps = np.diff(intervals)[both[1:] & both[:-1]]
     near = median[:, record.lead_index(lead)] - _level_before(median[:, record.lead_index(lead)], rate)
-    qrs = near[before - round(0.08 * rate): before + round(0.08 * rate)]
-    later = near[before + round(0.15 * rate): before + round(0.42 * rate)]
+    qrs = near[before - round(0.08 * rate) : before + round(0.08 * rate)]
+    later = near[before + round(0.15 * rate) : before + round(0.42 * rate)]
     return BeatStatistics(
         count=len(places), rr_s=float(np.median(intervals[chosen[1:]])),
         rmssd_s=float(np.sqrt(np.mean(steps**2))) if len(steps) else float("nan"),
@@ -73,7 +73,7 @@ def _band(record, low_hz, high_hz):
 def _level_before(wave, rate):
     """Return the level between P wave and QRS complex."""
     peak = round(_BEFORE_S * rate)
-    return np.median(wave[peak - round(0.1 * rate): peak - round(0.06 * rate)])
+    return np.median(wave[peak - round(0.1 * rate) : peak - round(0.06 * rate)])
 
 
 def _width(median, peak, rate):

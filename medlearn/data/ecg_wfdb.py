@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from medlearn.data.catalogue import cards
-from medlearn.data.ecg_classes import BEAT_SYMBOLS, is_beat
+from medlearn.data.ecg_classes import is_beat
 from medlearn.data.ecg_record import EcgRecord
 
 
@@ -135,7 +135,7 @@ def _read_header(stem):
         raise EcgRecordError(f"{path} is not there. Give the path of a WFDB record without its ending, as in data/100.")
     try:
         with _quiet():
-            header = wfdb.rdheader(str(stem.resolve()))
+            header = wfdb.rdheader(str(stem.absolute()))
         parts = (header.sig_len, header.n_sig, header.fs, header.sig_name, header.file_name, header.fmt, header.units)
     except _FAULTS as error:
         raise EcgRecordError(f"{path} is no header of one WFDB segment: {_first_line(error)}. {_AGAIN}") from error
@@ -162,7 +162,7 @@ def _read_signals(stem, header):
         _check_size(stem.with_name(name), header)
     try:
         with _quiet():
-            found = wfdb.rdrecord(str(stem.resolve()), physical=False)
+            found = wfdb.rdrecord(str(stem.absolute()), physical=False)
         sums = found.calc_checksum()
         millivolts = found.dac() * [_TO_MV[unit.lower()] for unit in header.units]
     except _FAULTS as error:
@@ -194,7 +194,7 @@ def _read_annotations(stem, annotator, num_samples):
         raise EcgRecordError(f"{path} is not there. Give annotator=None to read the signals without their beats.")
     try:
         with _quiet():
-            found = wfdb.rdann(str(stem.resolve()), annotator)
+            found = wfdb.rdann(str(stem.absolute()), annotator)
     except _FAULTS as error:
         raise EcgRecordError(f"{path} is no file of annotations: {_first_line(error)}. {_AGAIN}") from error
     samples, symbols = np.asarray(found.sample, dtype=np.int64), np.asarray(found.symbol, dtype="U1")
