@@ -29,6 +29,7 @@ __all__ = load_lazily(
         "download": ("fetch",),
         "ecg": ("load_beats",),
         "ecg_beats": ("Beats",),
+        "ecg_classes": ("AAMI4", "AAMI5", "class_labels"),
         "ecg_noise": ("Noise",),
         "ecg_real": ("load_12_lead_ecg", "load_ecg_strip", "load_mitdb", "load_ptbxl_folds"),
         "ecg_record": ("EcgRecord",),
