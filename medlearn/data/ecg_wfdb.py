@@ -12,7 +12,7 @@ from medlearn.data.ecg_record import EcgRecord
 
 
 @contextlib.contextmanager
-def _quiet():
+def quiet():
     """Silence wfdb 4.3, which uses what pandas will drop."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
@@ -20,7 +20,7 @@ def _quiet():
         yield
 
 
-with _quiet():
+with quiet():
     import wfdb
 
 _TO_MV = {"mv": 1.0, "uv": 1e-3, "µv": 1e-3, "v": 1e3}
@@ -103,7 +103,7 @@ def write_ecg(record, folder):
     comments = [f"patient: {record.patient}"]
     if record.card is not None:
         comments += [f"card: {record.card.name}"] + ["SIMULATED, no patient"] * record.card.synthetic
-    with _quiet():
+    with quiet():
         wfdb.wrsamp(
             record.name, fs=record.sampling_rate_hz, units=["mV"] * count, sig_name=list(record.leads),
             d_signal=np.where(np.isnan(steps), -2048, steps).astype(np.int64), fmt=["212"] * count,
@@ -119,7 +119,7 @@ def _write_annotations(record, folder):
     listed = sorted(listed + [tuple(remark) for remark in record.remarks], key=lambda entry: entry[0])
     if listed:
         samples, symbols, texts = zip(*listed, strict=True)
-        with _quiet():
+        with quiet():
             wfdb.wrann(
                 record.name, "atr", np.array(samples), list(symbols), aux_note=list(texts), write_dir=str(folder)
             )
@@ -134,7 +134,7 @@ def _read_header(stem):
     if not path.is_file():
         raise EcgRecordError(f"{path} is not there. Give the path of a WFDB record without its ending, as in data/100.")
     try:
-        with _quiet():
+        with quiet():
             header = wfdb.rdheader(str(stem.absolute()))
         parts = (header.sig_len, header.n_sig, header.fs, header.sig_name, header.file_name, header.fmt, header.units)
     except _FAULTS as error:
@@ -161,7 +161,7 @@ def _read_signals(stem, header):
     for name in dict.fromkeys(header.file_name):
         _check_size(stem.with_name(name), header)
     try:
-        with _quiet():
+        with quiet():
             found = wfdb.rdrecord(str(stem.absolute()), physical=False)
         sums = found.calc_checksum()
         millivolts = found.dac() * [_TO_MV[unit.lower()] for unit in header.units]
@@ -193,7 +193,7 @@ def _read_annotations(stem, annotator, num_samples):
     if not path.is_file():
         raise EcgRecordError(f"{path} is not there. Give annotator=None to read the signals without their beats.")
     try:
-        with _quiet():
+        with quiet():
             found = wfdb.rdann(str(stem.absolute()), annotator)
     except _FAULTS as error:
         raise EcgRecordError(f"{path} is no file of annotations: {_first_line(error)}. {_AGAIN}") from error

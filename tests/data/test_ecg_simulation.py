@@ -1,5 +1,7 @@
 """Simulated ECG patients: timing and shape of every kind of beat, leads, noise, and that one seed is one patient."""
 
+import itertools
+
 import numpy as np
 import pytest
 from scipy import signal
@@ -82,7 +84,7 @@ def test_bigeminy_alternates():
     person = steady(ventricular=Ectopy(0.0, 0.6, 0.0, 0.5), bigeminy_s=40.0)
     times, symbols, rhythm = beats_of(person, 600.0)
     changes = [*rhythm.changes, (1e9, "")]
-    for (start, name), (end, _) in zip(changes, changes[1:], strict=False):
+    for (start, name), (end, _) in itertools.pairwise(changes):
         if name == "(B" and min(end, 600) - start > 20:
             part = symbols[(times > start + 2) & (times < end - 2)]
             assert (part == "V").mean() == pytest.approx(0.5, abs=0.1)
@@ -172,7 +174,7 @@ def test_qrs_keeps_its_width_and_t_comes_nearer_when_the_heart_is_fast():
         rate, middles = 360.0, [p for p in peaks if 5 < p < 55]
         places = (np.array(middles) * rate).astype(int)[:, None] + np.arange(int(0.45 * rate))
         wave = np.abs(np.median(signals[places, 0], axis=0))
-        return (np.argmax(wave[int(0.12 * rate):]) + int(0.12 * rate)) / rate, wave
+        return (np.argmax(wave[int(0.12 * rate) :]) + int(0.12 * rate)) / rate, wave
 
     slow, slow_wave = peak_of_t(1.0)
     fast, fast_wave = peak_of_t(0.6)
