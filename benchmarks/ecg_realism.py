@@ -13,6 +13,7 @@ import matplotlib
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
+from scipy import signal
 
 from medlearn import data
 from medlearn.data.ecg_classes import DS1
@@ -79,8 +80,14 @@ def draw_beats(path, real, simulated):
 
 
 def table(records):
-    """Return the statistics of normal and of ventricular beats of some records: name to values."""
-    rows = {}
+    """Return noise and the statistics of normal and of ventricular beats of some records: name to values."""
+    rows = {"noise > 45 Hz mv": [], "wander < 0.5 Hz mv": []}
+    for record in records:
+        rate, signal_mv = record.sampling_rate_hz, record.lead("MLII").astype(float)
+        fast = signal.sosfiltfilt(signal.butter(4, 45, "high", fs=rate, output="sos"), signal_mv)
+        rows["noise > 45 Hz mv"].append(np.median(np.abs(fast)))
+        slow = signal.sosfiltfilt(signal.butter(2, 0.5, fs=rate, output="sos"), signal_mv)
+        rows["wander < 0.5 Hz mv"].append(slow.std())
     for kind, symbols in (("N", "NLR"), ("V", "V")):
         found = [s for s in (measure_beats(record, symbols) for record in records) if s is not None]
         for part in ("rr_s", "rmssd_s", "qrs_s", "highest_mv", "lowest_mv", "t_mv"):
@@ -89,15 +96,15 @@ def table(records):
 
 
 def print_table(real, simulated):
-    print(f"{'':16}{'MIT-BIH DS1: 10 %':>18}{'median':>9}{'90 %':>9}{'simulated: 10 %':>20}{'median':>9}{'90 %':>9}")
+    print(f"{'':20}{'MIT-BIH DS1: 10 %':>18}{'median':>9}{'90 %':>9}{'simulated: 10 %':>20}{'median':>9}{'90 %':>9}")
     for name in real:
         cells = [np.nanpercentile(group[name], (10, 50, 90)) for group in (real, simulated)]
-        print(f"{name:16}{cells[0][0]:18.3f}{cells[0][1]:9.3f}{cells[0][2]:9.3f}"
+        print(f"{name:20}{cells[0][0]:18.3f}{cells[0][1]:9.3f}{cells[0][2]:9.3f}"
               f"{cells[1][0]:20.3f}{cells[1][1]:9.3f}{cells[1][2]:9.3f}")  # fmt: skip
 
 
 def draw_statistics(path, real, simulated):
-    figure, axes = plt.subplots(2, 6, figsize=(20, 7), layout="constrained")
+    figure, axes = plt.subplots(2, 7, figsize=(23, 7), layout="constrained")
     for axis, name in zip(axes.ravel(), real, strict=True):
         for place, (label, group) in enumerate((("real", real), ("SIMULATED", simulated))):
             values = group[name]

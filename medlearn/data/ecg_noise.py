@@ -113,15 +113,17 @@ def _muscle(num_samples, num_leads, noise, rate_hz, rng):
 
 
 def _motion(num_samples, num_leads, noise, rate_hz, rng):
-    """Jerks of an electrode: a swing of 1 to 6 Hz that dies away, as large as beats, and a step that creeps back."""
+    """Jerks of an electrode: a burst of 1 to 8 Hz, as large as beats, and a step that creeps back."""
     total, episodes = np.zeros((num_samples, num_leads)), []
+    band = signal.butter(2, [1, 8], "bandpass", fs=rate_hz, output="sos")
     for _ in range(rng.poisson(noise.motion_per_min * num_samples / rate_hz / 60)):
         start, length = rng.uniform(0, num_samples / rate_hz), rng.uniform(0.3, 1.5)
-        time_s = np.arange(num_samples) / rate_hz - start
-        inside = (time_s > 0) & (time_s < 8 * length)
-        t = time_s[inside] / length
-        swing = np.sin(2 * np.pi * rng.uniform(1, 6) * length * t) + rng.normal()
-        total[inside] += rng.normal(0, 0.5, num_leads) * (swing * t * np.exp(1 - 2 * t))[:, None]
+        first = int(np.ceil(start * rate_hz))
+        t = (np.arange(first, min(first + round(6 * length * rate_hz), num_samples)) / rate_hz - start) / length
+        burst = signal.sosfilt(band, rng.normal(size=len(t) + 60))
+        step = rng.normal() * np.exp(-t) * (1 - np.exp(-8 * t))
+        swing = burst[60:] / burst.std() * 2 * t * np.exp(1 - 2 * t) + step
+        total[first : first + len(t)] += swing[:, None] * rng.normal(0, 0.4, num_leads)
         episodes.append((start, min(start + 2 * length, num_samples / rate_hz), None))
     return total, episodes
 
@@ -132,7 +134,7 @@ def _drop(noisy, noise, rate_hz, rng):
     duration_s = len(noisy) / rate_hz
     for _ in range(rng.poisson(noise.dropouts_per_min * duration_s / 60)):
         start, length = rng.uniform(0, duration_s), rng.uniform(*_DROPOUT_S)
-        lead, level = int(rng.integers(noisy.shape[1])), rng.choice([0.0, -5.0])
+        lead, level = int(rng.integers(noisy.shape[1])), rng.choice([0.0, -5.0], p=[0.7, 0.3])
         first, last = int(start * rate_hz), int(min(start + length, duration_s) * rate_hz)
         noisy[first:last, lead] = level
         episodes.append((start, min(start + length, duration_s), lead))

@@ -40,27 +40,12 @@ class Person:
         kinds = ("normal", "left block", "right block", "right block now and then")
         self.conduction = str(rng.choice(kinds, p=(0.78, 0.08, 0.1, 0.04)))
         self.pr_s = float(np.clip(rng.normal(0.165, 0.022), 0.12, 0.25))
-        self.ventricular = self._draw_ventricular(self.rng("ventricular"))
+        self.ventricular, self.fusion_chance, self.bigeminy_s = _draw_ventricular(self.rng("ventricular"))
         self.supraventricular = self._draw_supraventricular(self.rng("supraventricular"))
 
     def rng(self, topic):
         """Return a generator of its own for each topic, so that an option does not change the rest."""
         return np.random.default_rng([self.seed, *topic.encode()])
-
-    def _draw_ventricular(self, rng):
-        self.fusion_chance = 0.0
-        self.bigeminy_s = 0.0
-        busy = rng.random()
-        if busy < 0.3:
-            return Ectopy(0.0, 0.6, 0.0, 0.5)
-        chance = float(np.clip(0.035 * np.exp(rng.normal(0, 1.1)), 0.002, 0.25))
-        if busy > 0.75:  # late beats of the ventricle meet those of the sinus node
-            self.fusion_chance = float(np.clip(0.03 * np.exp(rng.normal(0, 0.8)), 0, 0.12))
-        if rng.random() < 0.35:
-            self.bigeminy_s = float(rng.uniform(8, 40))
-        coupling = float(np.clip(rng.normal(0.63, 0.1), 0.42, 0.9))
-        run_chance = float(rng.choice([0.0, 0.1, 0.3], p=[0.5, 0.35, 0.15]))
-        return Ectopy(chance, coupling, run_chance, float(rng.uniform(0.34, 0.55)))
 
     def _draw_supraventricular(self, rng):
         if self.fibrillates or rng.random() < 0.35:
@@ -108,3 +93,18 @@ class Person:
             breathing=chest, rate_hz=_RATE_HZ, rng=self.rng("tachogram"),
         )  # fmt: skip
         return lambda time_s: float(np.interp(time_s, times_s, intervals))
+
+
+def _draw_ventricular(rng):
+    """Return the ventricular ectopy, the chance of a fusion beat, and how long a spell of bigeminy lasts (0: none)."""
+    busy = rng.random()
+    if busy < 0.3:
+        return Ectopy(0.0, 0.6, 0.0, 0.5), 0.0, 0.0
+    chance = float(np.clip(0.035 * np.exp(rng.normal(0, 1.1)), 0.002, 0.25))
+    fusion_chance = 0.0
+    if busy > 0.75:  # late beats of the ventricle meet those of the sinus node
+        fusion_chance = float(np.clip(0.03 * np.exp(rng.normal(0, 0.8)), 0, 0.12))
+    bigeminy_s = float(rng.uniform(8, 40)) if rng.random() < 0.35 else 0.0
+    coupling = float(np.clip(rng.normal(0.67, 0.11), 0.44, 0.93))
+    run_chance = float(rng.choice([0.0, 0.1, 0.3], p=[0.5, 0.35, 0.15]))
+    return Ectopy(chance, coupling, run_chance, float(rng.uniform(0.34, 0.55))), fusion_chance, bigeminy_s

@@ -69,7 +69,7 @@ def draw_normal(rng):
     size = 1.95 * np.exp(rng.normal(0, 0.32))
     main = size * direction(axis, rng.normal(-0.22, 0.25))
     septal = size * abs(rng.normal(0.14, 0.09)) * direction(axis + 180 + rng.normal(0, 35), 0.9)
-    terminal = size * abs(rng.normal(0.32, 0.26)) * direction(axis + 180 + rng.normal(0, 45), rng.normal(-0.6, 0.5))
+    terminal = size * abs(rng.normal(0.34, 0.3)) * direction(axis + 180 + rng.normal(0, 45), rng.normal(-0.6, 0.5))
     pace = rng.normal(1.0, 0.1)
     qrs = Waves.of(
         (-24 * pace, 9 * pace, septal), (-4 * pace, 10.5 * pace, 0.55 * main), (5 * pace, 10 * pace, 0.6 * main),
