@@ -34,6 +34,7 @@ __all__ = load_lazily(
         "ecg_real": ("load_12_lead_ecg", "load_ecg_strip", "load_mitdb", "load_ptbxl_folds"),
         "ecg_record": ("EcgRecord",),
         "ecg_simulation": ("simulate_ecg", "simulate_ecgs"),
+        "ecg_statistics": ("measure_beats",),
         "ecg_wfdb": ("EcgRecordError", "read_ecg", "write_ecg"),
         "fake_identifiers": ("fake_identity", "plant_identifiers"),
         "head_ct": ("simulate_head_ct",),

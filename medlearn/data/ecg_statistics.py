@@ -44,6 +44,13 @@ def measure_beats(record, symbols="NLR", lead="MLII"):
     -------
     BeatStatistics or None
         None if there are fewer than five such beats.
+
+    Examples
+    --------
+    >>> from medlearn.data import simulate_ecg
+    >>> normal = measure_beats(simulate_ecg(7, duration_s=60))
+    >>> 0.05 < normal.qrs_s < 0.12
+    True
     """
     rate, chosen = record.sampling_rate_hz, np.isin(record.symbols, list(symbols))
     clean = _band(record, 0.5, 40.0)

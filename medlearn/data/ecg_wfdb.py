@@ -57,6 +57,19 @@ def read_ecg(path, *, annotator="atr", patient=None, card=None):
     EcgRecordError
         If a file is missing, truncated or damaged (its checksum differs), if there are several segments or rates, if
         the unit is no voltage, or if an annotation lies outside of the signal. It is a ValueError.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from medlearn.data import simulate_ecg
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     record = read_ecg(write_ecg(simulate_ecg(3, duration_s=10), folder))
+    >>> record.patient, record.leads, record.sampling_rate_hz
+    ('SIM-ECG-3', ('MLII', 'V1'), 360.0)
+
+    References
+    ----------
+    Goldberger AL et al., Circulation 101:e215, 2000, doi:10.1161/01.CIR.101.23.e215.
     """
     stem = Path(path)
     stem = stem.with_suffix("") if stem.suffix == ".hea" else stem

@@ -317,6 +317,21 @@ def test_statistics_are_those_of_mit_bih():
     assert median(ventricular, "qrs_s") > 1.5 * median(normal, "qrs_s")
 
 
+def test_measure_beats_by_hand():
+    # Gaussians of 1.5 mV and 20 ms every 0.8 s. Their speed is over 0.15 of its most while |x| exp(-x^2 / 2) > 0.15
+    # exp(-1/2) = 0.091, so up to x = 2.59 widths: 2 * 2.59 * 20 ms = 104 ms, and a little more after the filters.
+    time_s = np.arange(0, 40, 1 / 500)
+    beats = np.arange(200, 19_800, 400)
+    wave = 1.5 * np.exp(-0.5 * ((time_s[:, None] - beats / 500) / 0.02) ** 2).sum(axis=1)
+    record = data.EcgRecord("g", wave[:, None].astype(np.float32), ("MLII",), 500.0, beats, np.full(len(beats), "N"),
+                            (), "p", None)  # fmt: skip
+    found = measure_beats(record)
+    assert found.rr_s == pytest.approx(0.8) and found.rmssd_s == pytest.approx(0, abs=1e-9)
+    assert found.count == len(beats) and found.qrs_s == pytest.approx(0.104, rel=0.1)
+    assert found.highest_mv == pytest.approx(1.5, rel=0.05) and abs(found.t_mv) < 0.2
+    assert measure_beats(record, "V") is None
+
+
 def test_shares_of_the_classes():
     # MIT-BIH DS1 and DS2: N 89 %, S 2.8 %, V 7.0 %, F 0.8 % of the beats.
     symbols = np.concatenate([np.array([b[1] for b in run_clock(Person(seed), 300).beats]) for seed in range(150)])
