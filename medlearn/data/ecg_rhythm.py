@@ -99,8 +99,9 @@ class _Clock:
         """One ventricular beat or a run; the sinus node goes on, unheard."""
         ectopy, rng = self.person.ventricular, self.rng
         focus = f"V{rng.choice(3, p=self.person.foci)}"
-        after = max(_REFRACTORY_S + 0.05, interval * ectopy.coupling * np.exp(rng.normal(0, 0.04)))
-        run = 1 if self.mode or rng.random() > ectopy.run_chance else 2 + rng.geometric(0.4) - 1
+        share = min(ectopy.coupling * np.exp(rng.normal(0, 0.04)), 0.97)
+        after = max(_REFRACTORY_S + 0.05, interval * share)
+        run = 1 if self.mode or rng.random() > ectopy.run_chance else 1 + rng.geometric(0.4)
         last = self.now + after
         times = [last]
         for _ in range(run - 1):
@@ -133,6 +134,8 @@ class _Clock:
         junctional = rng.random() < 0.12
         share = ectopy.coupling * np.exp(rng.normal(0, 0.07))
         self.now += max(_REFRACTORY_S + 0.04, interval * share)
+        if run > 2:
+            self.change(self.now, "(SVTA")
         for k in range(run):
             aberrant = k < 2 and share < _ASHMAN and rng.random() < 0.5
             kind = "retrograde" if junctional else "ectopic"
@@ -141,7 +144,6 @@ class _Clock:
             if k < run - 1:
                 self.now += max(0.3, ectopy.run_interval_s * np.exp(rng.normal(0, 0.05)))
         if run > 2:
-            self.change(self.now, "(SVTA")
             self.change(self.now + 0.2, self.base)
         self.now += self.interval() * rng.uniform(1.0, 1.16)
 

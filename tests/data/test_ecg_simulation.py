@@ -81,6 +81,16 @@ def test_runs_of_ventricular_beats_have_their_own_rate():
     assert "(VT" in [name for _, name in rhythm.changes]
 
 
+def test_a_run_is_named_from_its_first_beat_to_its_last():
+    times, symbols, rhythm = beats_of(steady(supraventricular=Ectopy(0.06, 0.7, 1.0, 0.4)))
+    edges = [time for time, _ in rhythm.changes]
+    runs = [k for k, (_, name) in enumerate(rhythm.changes[:-1]) if name == "(SVTA"]
+    assert len(runs) > 3
+    for k in runs:
+        inside = (times >= edges[k]) & (times < edges[k + 1])
+        assert inside.sum() > 2 and np.isin(symbols[inside], list("AaJ")).all()
+
+
 def test_bigeminy_alternates():
     person = steady(ventricular=Ectopy(0.0, 0.6, 0.0, 0.5), bigeminy_s=40.0)
     times, symbols, rhythm = beats_of(person, 600.0)
