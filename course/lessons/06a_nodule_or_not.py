@@ -883,7 +883,8 @@ assert abs(pairs[0] / pairs[1] - ceiling(risk)) < 0.02
 # which has learned nothing?
 
 # %%
-if data.available("luna16_crops"):
+have_crops = data.available("luna16_crops")
+if have_crops:
     crops, _ = data.load_luna16_crops().by_rows((0.85, 0.15))
     real = {name: score(crops.images_hu) for name, score in baselines.items()}
     for name in ("mean", "max"):
@@ -894,11 +895,9 @@ if data.available("luna16_crops"):
         name: metrics.auc_score(crops.labels, s, patients=crops.blocks).counted_in("block")
         for name, s in real.items()
     }
-else:
-    print("The LUNA16 crops are not in the cache; data.card('luna16_crops') says where they come from.")
 
 # %%
-if data.available("luna16_crops"):
+if have_crops:
     for name, found in real_auc.items():
         here = final[name]
         print(f"{name:14s} simulated {here.value:.2f} ({here.low:.2f} to {here.high:.2f})   real {found}")
@@ -913,7 +912,7 @@ if data.available("luna16_crops"):
     assert real_auc["max"].low > 0.6 and real_auc["brightness"].low > 0.7
 
 # %% tags=["hide-input"]
-if data.available("luna16_crops"):
+if have_crops:
     order = np.argsort(-real["max"])
     hits, alarms = (order[crops.labels[order] == k][:6] for k in (1, 0))
     low = order[::-1][crops.labels[order[::-1]] == 1][:6]

@@ -90,8 +90,8 @@ assert per_nodule / per_nodule_in_patches > 1000
 # %% [markdown]
 # More than a thousand times, and this patient has eight nodules; with one it would be ten thousand. A false-positive
 # rate of 10 % made a decent point on the ROC curve of patches. Here it marks over two thousand places. For one false
-# alarm in this scan a place may err once in more than twenty thousand times. No ROC curve of a few hundred patches even shows
-# that corner.
+# alarm in this scan a place may err once in more than twenty thousand times. No ROC curve of a few hundred patches even
+# shows that corner.
 #
 # ### Exercise: which of the marks are real?
 # A detector looks at `places` places, `nodules` of which hold a nodule. It marks a nodule with probability
@@ -1185,9 +1185,9 @@ plots.picture(
 
 # %% [markdown]
 # For the same share of nodules the network asks you to look at far fewer places. In our run the offsets added two of
-# them; in yours it may be one more or less. The intervals are wide: fewer than thirty nodules, fewer than ten patients (who has none says nothing about
-# sensitivity). Is the difference more than chance? The curves come from the **same** nodules, so ask for the interval of
-# the difference, over patients (lesson 05b).
+# them; in yours it may be one more or less. The intervals are wide: fewer than thirty nodules, fewer than ten patients
+# (who has none says nothing about sensitivity). Is the difference more than chance? The curves come from the **same**
+# nodules, so ask for the interval of the difference, over patients (lesson 05b).
 
 # %%
 gain = metrics.bootstrap(
@@ -1278,8 +1278,8 @@ if data.available("lidc_idri_0314", files=[lidc_file]):
 # - The law: a ball of radius $r$ answers best at $\sigma=r/\sqrt3$, with $3\sqrt{6/\pi}\,e^{-3/2}=0.925$ of its contrast
 #   at any size. Derived, and checked against SciPy: within 0.03 at 2.5 voxels, too low by a fifth at 0.7.
 # - That a network without padding gives the same values at once as window by window, to single precision.
-# - On ten new simulated patients, looked at once: the shares of nodules within 5, 20 and 100 candidates a scan, each
-#   with its interval above, and the difference at 20 candidates.
+# - On ten new simulated patients, by whom no setting was chosen: the shares of nodules within 5, 20 and 100 candidates
+#   a scan, each with its interval above, and the difference at 20 candidates.
 # - That on one real scan the mask holds the nodule, and at which rank each way finds it.
 #
 # **You may not claim**

@@ -1025,7 +1025,7 @@ if data.is_available("lidc_idri_0314", files=LIDC_FILES):
 # %% [markdown]
 # ## What you may claim
 # **You may claim**
-# - On 24 simulated test patients, of whom no weight, threshold or rule was chosen, the sensitivity at seven rates and
+# - On 24 simulated test patients, by whom no weight, threshold or rule was chosen, the sensitivity at seven rates and
 #   the CPM, with the intervals above, over scans: by LUNA16's rules, for nodules of 3 mm or more, most of them small.
 # - What the second network changed on the same scans: the interval of the paired difference.
 # - Of 2,671 real nodules that somebody outlined, 904 were outlined by all four readers, with the interval above; and

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from torch import nn
-from tqdm import tqdm
+from tqdm.auto import tqdm
 
 from medlearn.models.nodule_detector_grid import working_volume
 from medlearn.models.nodule_detector_lungs import segment_lungs

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import torch
 from torch import nn
-from tqdm import tqdm
+from tqdm.auto import tqdm
 
 from medlearn.models.nodule_augmentation import Augmentation, augment, symmetries
 from medlearn.models.nodule_cnn import to_input
@@ -146,7 +146,7 @@ def predict(model, images_hu, *, symmetric=True, batch_size=256):
     for batch in patches.split(batch_size):
         views = symmetries(batch) if symmetric else [batch]
         logits.append(torch.stack([_logits(model, view, device) for view in views]).mean(dim=0))
-    return torch.sigmoid(torch.cat(logits).double().cpu()).numpy() if logits else np.zeros(0)
+    return torch.sigmoid(torch.cat(logits).cpu().double()).numpy() if logits else np.zeros(0)
 
 
 def _logits(model, patches, device):
