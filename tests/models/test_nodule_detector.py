@@ -75,6 +75,12 @@ def test_segment_lungs_closes_a_hole_on_the_wall_and_leaves_a_wide_one():
         assert mask[image.TransformPhysicalPointToIndex((71 + 46, 63, 60))] == inside
 
 
+def test_segment_lungs_finds_dense_and_light_lungs():
+    for hu in (-550.0, -940.0):  # much blood, emphysema
+        mask = sitk.GetArrayFromImage(detector.segment_lungs(phantom(lung_hu=hu)))
+        assert mask.mean() == pytest.approx(np.pi * 51**2 / (144 * 128), rel=0.03)  # a cylinder of radius 51 mm
+
+
 def test_segment_lungs_does_not_depend_on_the_direction():
     image = phantom()
     straight = sitk.GetArrayFromImage(detector.segment_lungs(image))
@@ -98,6 +104,8 @@ def test_working_volume_looks_the_same_however_the_scan_is_stored():
 def test_working_volume_takes_points_there_and_back():
     image = moved(phantom(), turn(17))
     volume = detector.working_volume(image, detector.segment_lungs(image))
+    straight = detector.working_volume(phantom(), detector.segment_lungs(phantom()))
+    np.testing.assert_allclose(volume.hu, straight.hu, atol=0.1)  # a tilt moves the points, not the voxels
     index = np.random.default_rng(0).uniform(0, 20, (9, 3))
     np.testing.assert_allclose(volume.to_index(volume.to_mm(index)), index, atol=1e-9)
     expected = geometry.voxel_to_world(index[:, ::-1], volume.geometry)
@@ -115,6 +123,13 @@ def test_log_candidates_of_a_ball(diameter):
     assert found.diameters_mm[0] == diameter
     # Second differences see less of a Gaussian of sigma voxels, by about 1 / (4 sigma^2): 15 % of the smallest.
     assert found.scores[0] == pytest.approx(0.925 * 850, rel=0.15 * (9 / diameter) ** 2)
+
+
+def test_log_candidates_finds_places_between_the_voxels():
+    mask = detector.segment_lungs(phantom())
+    for centre in ((90.7, 59.4, 50.6), (89.4, 60.7, 49.3)):  # voxels of 2 mm: the nearest one is 1.0 to 1.2 mm away
+        found = detector.log_candidates(phantom([(centre, 13, 0.0)]), mask).best(1)
+        assert np.linalg.norm(found.points_mm[0] - centre) < 0.4
 
 
 def test_log_candidates_finds_the_place_in_a_tilted_scan():
