@@ -91,7 +91,7 @@ def list_findings(matches, nodules_mm, diameters_mm, detections_mm):
 
 
 def draw_findings(image, findings, *, show="all", number=1, threshold=0.0, window_hu="lung"):
-    """Draw one finding of a scan: where it is in its slice, and a close look from above and from the front.
+    """Draw one finding of a scan: where it is in its slice, and a close look from the feet and from the front.
 
     Parameters
     ----------
@@ -219,11 +219,11 @@ def _plural(name):
 
 
 def _draw_views(figure, image, finding, others, limits):
-    """Draw the slice, the close look from above and the one from the front; return the number of the slice."""
+    """Draw the slice, the close look from the feet and the one from the front; return the number of the slice."""
     place = np.array(image.TransformPhysicalPointToContinuousIndex([float(value) for value in finding.point_mm]))
     _, y, z = np.clip(np.rint(place), 0, np.array(image.GetSize()) - 1).astype(int)
     (dx, dy, dz), (low, high) = image.GetSpacing(), limits
-    slices = {"slice": image[:, :, int(z)], "from above": image[:, :, int(z)], "from the front": image[:, int(y), :]}
+    slices = {"slice": image[:, :, int(z)], "from the feet": image[:, :, int(z)], "from the front": image[:, int(y), :]}
     middle = place * image.GetSpacing()
     for axes, (title, plane) in zip(figure.subplots(1, 3), slices.items(), strict=True):
         front = title == "from the front"
