@@ -12,7 +12,7 @@ from medlearn.data.chest_patient import Patient
 from medlearn.data.chest_render import TISSUE_HU, render
 from medlearn.data.ct_scanner import Scanner, acquire
 from medlearn.data.dicom_writer import write_dicom_series
-from medlearn.data.options import check_flag, check_whole
+from medlearn.data.options import check_flag, check_whole, patient_seeds
 from medlearn.data.voxels import Grid
 
 _MIDDLE_MM = -35.0  # of the lungs, above the carina
@@ -199,13 +199,6 @@ def load_nodule_scans(
         )
         for patient_seed in seeds
     )  # fmt: skip
-
-
-def patient_seeds(num_patients, seed):
-    """Return the seeds of the patients of a set; two sets share none."""
-    seed = check_whole("seed", seed, 0, 10**12)
-    num_patients = check_whole("num_patients", num_patients, 1, 10_000)
-    return range(seed * 10_000, seed * 10_000 + num_patients)
 
 
 def patient_name(seed):

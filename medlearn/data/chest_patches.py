@@ -5,13 +5,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from medlearn.data.catalogue import Card, card
-from medlearn.data.chest_ct import blood_hu, centred_grid, draw_equipment, patient_name, patient_seeds
+from medlearn.data.chest_ct import blood_hu, centred_grid, draw_equipment, patient_name
 from medlearn.data.chest_mimics import find_mimics
 from medlearn.data.chest_nodules import lidc_table
 from medlearn.data.chest_patient import Patient
 from medlearn.data.chest_render import render
 from medlearn.data.ct_scanner import acquire
-from medlearn.data.options import check_number, check_whole
+from medlearn.data.options import check_number, check_whole, patient_seeds
 
 SIZE, SPACING_MM = 64, 0.7
 _RIM = 6  # pixels around a patch for the blur, cut off again

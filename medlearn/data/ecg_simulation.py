@@ -9,7 +9,7 @@ from medlearn.data.ecg_record import EcgRecord
 from medlearn.data.ecg_render import render
 from medlearn.data.ecg_rhythm import run_clock
 from medlearn.data.ecg_shapes import LEADS
-from medlearn.data.options import check_number, check_whole
+from medlearn.data.options import check_number, check_whole, patient_seeds
 
 _STEP_MV, _LOW_MV, _HIGH_MV = 0.005, -5.12, 5.115  # 11 bits over 10 mV, as MIT-BIH was digitised
 
@@ -114,13 +114,6 @@ def simulate_ecgs(num_patients=40, *, seed=0, duration_s=300.0, sampling_rate_hz
         simulate_ecg(patient_seed, duration_s=duration_s, sampling_rate_hz=sampling_rate_hz, leads=leads, noise=noise)
         for patient_seed in seeds
     )
-
-
-def patient_seeds(num_patients, seed):
-    """Return the seeds of the patients of a set; two sets share none."""
-    seed = check_whole("seed", seed, 0, 10**12)
-    num_patients = check_whole("num_patients", num_patients, 1, 10_000)
-    return range(seed * 10_000, seed * 10_000 + num_patients)
 
 
 def patient_name(seed):

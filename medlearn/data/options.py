@@ -1,4 +1,4 @@
-"""Checks of the options of simulated patients: each returns a plain number, or says what was expected."""
+"""The options of simulated patients: each check returns a plain number, or says what was expected."""
 
 from numbers import Integral, Real
 
@@ -43,3 +43,16 @@ def check_flag(name, value):
     if not isinstance(value, (Real, np.bool_)) or value not in (0, 1):
         raise ValueError(f"{name} must be True or False, got {value!r}.")
     return bool(value)
+
+
+def patient_seeds(num_patients, seed):
+    """Return the seeds of the patients of a set; two sets share none.
+
+    Examples
+    --------
+    >>> patient_seeds(3, 7)
+    range(70000, 70003)
+    """
+    seed = check_whole("seed", seed, 0, 10**12)
+    num_patients = check_whole("num_patients", num_patients, 1, 10_000)
+    return range(seed * 10_000, seed * 10_000 + num_patients)
