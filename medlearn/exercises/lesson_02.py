@@ -292,6 +292,58 @@ def noise_gain(kernel):
     return np.sqrt(np.sum(kernel**2))
 
 
+def _tiles(image, size):
+    rows, columns = image.shape
+    return image.reshape(rows // size, size, columns // size, size)
+
+
+@exercise(
+    task="Return the largest value of every size x size tile of an image; its sides are multiples of size.",
+    cases=lambda rng: [(rng.normal(size=(4, 6)), 2), (rng.normal(size=(9, 6)) - 3, 3)],
+    mistakes=[
+        (lambda image, size: _tiles(image, size).mean(axis=(1, 3)), "That is mean pooling. Take the largest value."),
+        (
+            lambda image, size: np.maximum(0, _tiles(image, size).max(axis=(1, 3))),
+            "Tiles of negative values came out as 0: the search for the largest started from 0. Start from the tile's"
+            " first value, or from -np.inf.",
+        ),
+        (
+            lambda image, size: image.reshape(image.shape[0] // size, image.shape[1] // size, size, size).max(
+                axis=(2, 3)
+            ),
+            "reshape does not cut tiles: each size must follow its own axis, (rows // size, size, columns // size,"
+            " size).",
+        ),
+        (
+            lambda image, size: _tiles(image, size).max(axis=(0, 2)),
+            "You took the maximum over the tiles; take it inside them: axes 1 and 3.",
+        ),
+        (
+            lambda image, size: sliding_window_view(image, (size, size)).max(axis=(2, 3)),
+            "Your windows overlap: the stride is 1. The tiles stand side by side, with a stride of size.",
+        ),
+        (
+            lambda image, size: image.reshape(size, image.shape[0] // size, size, image.shape[1] // size).max(
+                axis=(0, 2)
+            ),
+            "The axes of the reshape are swapped. Neighbours must stay together: (rows // size, size, ...).",
+        ),
+        (
+            lambda image, size: image[::size, ::size],
+            "You took one pixel of each tile, not the largest of them.",
+        ),
+    ],
+    hints=[
+        "Reshape the image to four axes: which tile row, which row in it, which tile column, which column in it.",
+        "image.reshape(H // size, size, W // size, size), then the maximum over the axes 1 and 3.",
+    ],
+)
+def max_pool(image, size):
+    rows, columns = image.shape
+    tiles = image.reshape(rows // size, size, columns // size, size)
+    return tiles.max(axis=(1, 3))
+
+
 def _walk(layers, *, grow, step):
     """Walk through layers with a rule for the field and one for the jump: a receptive field, right or wrong."""
     field, jump = 1, 1
@@ -356,58 +408,6 @@ def receptive_field(layers):
         field += (kernel - 1) * dilation * jump
         jump *= stride
     return field
-
-
-def _tiles(image, size):
-    rows, columns = image.shape
-    return image.reshape(rows // size, size, columns // size, size)
-
-
-@exercise(
-    task="Return the largest value of every size x size tile of an image; its sides are multiples of size.",
-    cases=lambda rng: [(rng.normal(size=(4, 6)), 2), (rng.normal(size=(9, 6)) - 3, 3)],
-    mistakes=[
-        (lambda image, size: _tiles(image, size).mean(axis=(1, 3)), "That is mean pooling. Take the largest value."),
-        (
-            lambda image, size: np.maximum(0, _tiles(image, size).max(axis=(1, 3))),
-            "Tiles of negative values came out as 0: the search for the largest started from 0. Start from the tile's"
-            " first value, or from -np.inf.",
-        ),
-        (
-            lambda image, size: image.reshape(image.shape[0] // size, image.shape[1] // size, size, size).max(
-                axis=(2, 3)
-            ),
-            "reshape does not cut tiles: each size must follow its own axis, (rows // size, size, columns // size,"
-            " size).",
-        ),
-        (
-            lambda image, size: _tiles(image, size).max(axis=(0, 2)),
-            "You took the maximum over the tiles; take it inside them: axes 1 and 3.",
-        ),
-        (
-            lambda image, size: sliding_window_view(image, (size, size)).max(axis=(2, 3)),
-            "Your windows overlap: the stride is 1. The tiles stand side by side, with a stride of size.",
-        ),
-        (
-            lambda image, size: image.reshape(size, image.shape[0] // size, size, image.shape[1] // size).max(
-                axis=(0, 2)
-            ),
-            "The axes of the reshape are swapped. Neighbours must stay together: (rows // size, size, ...).",
-        ),
-        (
-            lambda image, size: image[::size, ::size],
-            "You took one pixel of each tile, not the largest of them.",
-        ),
-    ],
-    hints=[
-        "Reshape the image to four axes: which tile row, which row in it, which tile column, which column in it.",
-        "image.reshape(H // size, size, W // size, size), then the maximum over the axes 1 and 3.",
-    ],
-)
-def max_pool(image, size):
-    rows, columns = image.shape
-    tiles = image.reshape(rows // size, size, columns // size, size)
-    return tiles.max(axis=(1, 3))
 
 
 def _gradient_with(turn, pad):
