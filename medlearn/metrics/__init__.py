@@ -30,6 +30,8 @@ __all__ = load_lazily(
         "detection": ("Matches", "match_detections"),
         "estimate": ("Estimate", "Interval"),
         "froc": ("FrocCurve", "froc"),
+        "peak_report": ("RPeakReport", "r_peaks"),
+        "peaks": ("PeakMatches", "match_r_peaks"),
         "probabilities": ("brier_score", "expected_calibration_error"),
         "proportions": (
             "accuracy_score",
