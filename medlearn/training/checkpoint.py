@@ -33,11 +33,20 @@ def write_checkpoint(path, state):
             torch.save({"format": FORMAT, **state}, stream)
             stream.flush()
             os.fsync(stream.fileno())
-        read_checkpoint(partial)
+        _assert_readable(partial, path)
         os.replace(partial, path)  # atomic
-    except BaseException:
+    finally:
         partial.unlink(missing_ok=True)
-        raise
+
+
+def _assert_readable(partial, path):
+    try:
+        read_checkpoint(partial)
+    except ValueError as error:
+        raise ValueError(
+            f"what was to become {path} cannot be read again: {_reason(error.__cause__)}. Look for the object in the"
+            " options of the optimizer and the schedule; if there is none, the disk is at fault."
+        ) from error
 
 
 def read_checkpoint(path):
@@ -63,16 +72,21 @@ def read_checkpoint(path):
             raise zipfile.BadZipFile(f"the checksum of {damaged} is wrong")
         state = torch.load(path, map_location="cpu", weights_only=True)
     except (zipfile.BadZipFile, pickle.UnpicklingError, RuntimeError, EOFError) as error:
-        reason = str(error).splitlines()[0]
         raise ValueError(
-            f"{path} ({path.stat().st_size:,} bytes) is no whole checkpoint: {reason}. It was not changed. Remove it,"
-            " or give another path, and the training begins anew."
+            f"{path} ({path.stat().st_size:,} bytes) is no whole checkpoint: {_reason(error)}. It was not"
+            " changed. Remove it, or give another path, and the training begins anew."
         ) from error
     if not isinstance(state, dict) or state.get("format") != FORMAT:
         raise ValueError(
             f"{path} is no checkpoint of medlearn.training.fit ({FORMAT!r}). It was not changed; give another path."
         )
     return state
+
+
+def _reason(error):
+    if isinstance(error, pickle.UnpicklingError):  # its own text recommends to run the file's code
+        return "it holds an object, which only code could build again"
+    return str(error).splitlines()[0]
 
 
 def checked_path(checkpoint):
