@@ -27,11 +27,12 @@ test: $(VENV)/.test-ready  ## run every test: units, doctests, notebooks, browse
 notebooks: $(VENV)/.test-ready  ## build the notebooks whose lessons changed
 	$(BIN)/python course/build.py
 
-bench: $(VENV)/.test-ready  ## measure each notebook's seconds and memory, the metrics, the nodule networks and detector
+bench: $(VENV)/.test-ready  ## measure each notebook's seconds and memory, the metrics, the nodule networks and detector, the training loop
 	$(BIN)/python benchmarks/notebooks.py
 	$(BIN)/python benchmarks/metrics.py
 	$(BIN)/python benchmarks/nodule_networks.py
 	$(BIN)/python benchmarks/nodule_detection.py
+	$(BIN)/python benchmarks/training.py
 
 clean:  ## remove the virtual environment; your work and your data stay
 	rm -rf $(VENV)

@@ -17,7 +17,6 @@ from medlearn.training.precision import choose_precision
 from medlearn.training.randomness import randomness_of
 from medlearn.training.run import Run, read_fitting
 from medlearn.training.settings import settings_of
-from medlearn.training.targets import check_targets
 
 
 def fit(
@@ -196,8 +195,12 @@ def _loss(run, inputs, targets):
     inputs = [each.to(run.device) for each in inputs]
     with run.precision.autocast():
         outputs = run.model(*inputs)
-        check_targets(run.loss, outputs, targets)
-        loss = run.loss(outputs, targets.to(run.device))
+        run.check_targets(outputs, targets, ranges=run.device.type != "cpu")
+        try:
+            loss = run.loss(outputs, targets.to(run.device))
+        except IndexError:  # how a CPU says that a class is out of range
+            run.check_targets(outputs, targets, ranges=True)
+            raise
     return check_loss(loss), outputs
 
 

@@ -1,5 +1,6 @@
 """Mixed precision: half the bits where the hardware is faster with them, and only there."""
 
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 import torch
@@ -24,7 +25,7 @@ class Precision:
 
     def autocast(self):
         """Return the context in which the forward pass and the loss are computed."""
-        return torch.autocast(self.device_type, dtype=self.dtype, enabled=self.dtype is not None)
+        return nullcontext() if self.dtype is None else torch.autocast(self.device_type, dtype=self.dtype)
 
 
 def choose_precision(mixed_precision, device):

@@ -9,6 +9,7 @@ from torch import nn
 from medlearn.training.checkpoint import assert_fits, read_checkpoint, write_checkpoint
 from medlearn.training.history import Record
 from medlearn.training.precision import Precision
+from medlearn.training.targets import target_check
 
 
 @dataclass
@@ -24,6 +25,9 @@ class Run:
     device: torch.device
     record: Record
     best_weights: dict | None = None
+
+    def __post_init__(self):
+        self.check_targets = target_check(self.loss)
 
     def prepare(self, *, num_steps):
         """Bring everything to the device, and make a schedule of a function."""

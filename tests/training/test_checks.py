@@ -10,7 +10,7 @@ from torch.nn import functional as F
 from torch.utils.data import DataLoader, TensorDataset
 
 from medlearn import training
-from medlearn.training.targets import check_targets
+from medlearn.training.targets import target_check
 
 INPUTS, TARGETS = torch.randn(8, 3), torch.arange(8) % 2
 DATASET = TensorDataset(INPUTS, TARGETS)
@@ -109,6 +109,10 @@ def test_workers_that_outlive_an_epoch_contradict_a_checkpoint(tmp_path):
 LOGITS = torch.zeros(4, 3)
 
 
+def check(loss, outputs, targets):
+    target_check(loss)(outputs, targets, ranges=True)
+
+
 @pytest.mark.parametrize("loss", [F.cross_entropy, nn.CrossEntropyLoss(), functools.partial(F.cross_entropy)])
 @pytest.mark.parametrize(
     ("targets", "message"),
@@ -121,18 +125,18 @@ LOGITS = torch.zeros(4, 3)
 )
 def test_targets_that_cross_entropy_cannot_take(loss, targets, message):
     with pytest.raises(ValueError, match=message):
-        check_targets(loss, LOGITS, torch.tensor(targets))
+        check(loss, LOGITS, torch.tensor(targets))
 
 
 def test_targets_that_cross_entropy_can_take():
     for loss in (F.cross_entropy, nn.CrossEntropyLoss(), functools.partial(F.cross_entropy)):
-        check_targets(loss, LOGITS, torch.tensor([0, 2, -100, 1]))  # -100 is left out by default
-        check_targets(loss, LOGITS, torch.full((4, 3), 1 / 3))
-        check_targets(loss, torch.zeros(4, 3, 5), torch.zeros(4, 5, dtype=torch.long))
-    check_targets(nn.CrossEntropyLoss(ignore_index=9), LOGITS, torch.tensor([0, 2, 9, 1]))
-    check_targets(functools.partial(F.cross_entropy, ignore_index=-1), LOGITS, torch.tensor([0, 2, -1, 1]))
+        check(loss, LOGITS, torch.tensor([0, 2, -100, 1]))  # -100 is left out by default
+        check(loss, LOGITS, torch.full((4, 3), 1 / 3))
+        check(loss, torch.zeros(4, 3, 5), torch.zeros(4, 5, dtype=torch.long))
+    check(nn.CrossEntropyLoss(ignore_index=9), LOGITS, torch.tensor([0, 2, 9, 1]))
+    check(functools.partial(F.cross_entropy, ignore_index=-1), LOGITS, torch.tensor([0, 2, -1, 1]))
     with pytest.raises(ValueError, match="the class -100"):
-        check_targets(nn.CrossEntropyLoss(ignore_index=9), LOGITS, torch.tensor([0, 2, -100, 1]))
+        check(nn.CrossEntropyLoss(ignore_index=9), LOGITS, torch.tensor([0, 2, -100, 1]))
 
 
 def test_outputs_that_are_no_tensor():
@@ -142,16 +146,23 @@ def test_outputs_that_are_no_tensor():
 
 @pytest.mark.parametrize("loss", [F.binary_cross_entropy_with_logits, nn.BCEWithLogitsLoss(), F.mse_loss, nn.MSELoss()])
 def test_targets_of_losses_that_compare_number_by_number(loss):
-    check_targets(loss, torch.zeros(4), torch.ones(4))
+    check(loss, torch.zeros(4), torch.ones(4))
     with pytest.raises(ValueError, match=r"shape \(4, 1\), the targets \(4,\) of torch.float32"):
-        check_targets(loss, torch.zeros(4, 1), torch.ones(4))
+        check(loss, torch.zeros(4, 1), torch.ones(4))
     with pytest.raises(ValueError, match=r"the targets \(4,\) of torch.int64. Give targets.float\(\)"):
-        check_targets(loss, torch.zeros(4), torch.ones(4, dtype=torch.long))
+        check(loss, torch.zeros(4), torch.ones(4, dtype=torch.long))
+
+
+def test_loss_that_is_not_known_takes_what_it_takes():
+    check(lambda outputs, targets: outputs, LOGITS, torch.zeros(2))
 
 
 def test_wrong_class_is_named_by_fit():
     with pytest.raises(ValueError, match="the targets hold the class 1, and the network has 1 outputs"):
         fit(model=nn.Linear(3, 1))
+    sequences = training.Batches(torch.zeros(4, 3, 5), torch.full((4, 5), 6))
+    with pytest.raises(ValueError, match="the targets hold the class 6, and the network has 3 outputs"):
+        fit(model=nn.Conv1d(3, 3, 1), train=sequences)
     with pytest.raises(ValueError, match="the targets hold the class 7"):
         fit(validation=training.Batches(INPUTS, torch.full((8,), 7)))
 
