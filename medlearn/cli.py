@@ -141,7 +141,7 @@ def _list(options):
     print(f"Cache: {cache.cache_folder()}\n")
     rows = [
         ("name", "in the cache", "size", "licence", "title"),
-        *((card.name, _state(card), catalogue.megabytes(card.files), card.licence, card.title) for card in cards),
+        *((card.name, _state(card), card.size, card.licence, card.title) for card in cards),
     ]
     widths = [max(len(row[column]) for row in rows) for column in range(4)]
     for row in rows:
@@ -153,6 +153,8 @@ def _state(card):
     from medlearn.data import cache
 
     absent = cache.missing(card)
+    if cache.missing_by_hand(card):
+        return "no"
     if not absent:
         return "all"
     here = len(card.files) - len(absent)

@@ -73,6 +73,13 @@ def test_fetch_list_verify_where_remove_in_one_life(little, capsys):
     assert run("data", "remove", "little", "--yes", capsys=capsys) == (0, "little: nothing in the cache\n", "")
 
 
+def test_list_says_what_comes_by_hand(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("MEDLEARN_DATA", str(tmp_path))
+    lines = {line.split()[0]: line.split()[1:4] for line in run("data", "list", capsys=capsys)[1].splitlines()[2:]}
+    assert lines["ptbxl"][:3] == ["no", "by", "hand"]
+    assert lines["simulated_ecg"][:3] == ["all", "no", "download"]
+
+
 def test_list_of_a_name_shows_its_card(little, capsys):
     code, out, _ = run("data", "list", "little", capsys=capsys)
     assert code == 0 and out.startswith("Little set\n") and "SIMULATED, not patients; people: 2" in out

@@ -66,6 +66,22 @@ def missing(name, files=None):
     return [file for file in card.select(files) if not is_here(folder, file)]
 
 
+def missing_by_hand(name):
+    """Return the paths of a data set that must be put into the cache by hand, and are not there.
+
+    Parameters
+    ----------
+    name : str or Card
+
+    Returns
+    -------
+    list of str
+    """
+    card = catalogue.card(name)
+    folder = cache_folder() / card.name
+    return [path for path in card.by_hand if not (folder / path).is_file()]
+
+
 def is_here(folder, file):
     """Tell whether a file is in a set's folder with the right size."""
     try:
@@ -82,7 +98,7 @@ def is_available(name, files=None):
     ----------
     name : str or Card
     files : str or iterable of str or None
-        Paths or patterns such as ``"dicom/*"``. None: every file of the set.
+        Paths or patterns such as ``"dicom/*"``. None: every file of the set, also those that come by hand.
 
     Returns
     -------
@@ -95,7 +111,8 @@ def is_available(name, files=None):
     """
     card = catalogue.card(name)
     folder = cache_folder() / card.name
-    return all(is_here(folder, file) for file in card.select(files))
+    by_hand = files is None and missing_by_hand(card)
+    return not by_hand and all(is_here(folder, file) for file in card.select(files))
 
 
 def available(name, files=None):
@@ -104,9 +121,21 @@ def available(name, files=None):
     Parameters and errors are those of :func:`is_available`.
     """
     absent = missing(name, files)
-    if absent:
+    by_hand = missing_by_hand(name) if files is None else []
+    if by_hand:
+        print(f"Not in the cache: {how_to_put(name, by_hand)} The notebook goes on without it.")
+    elif absent:
         print(how_to_get(name, files, absent))
-    return not absent
+    return not (absent or by_hand)
+
+
+def how_to_put(name, by_hand):
+    """Say where files come from that medlearn does not download, and where they go."""
+    card = catalogue.card(name)
+    return (
+        f"{card.title} (licence {card.licence}). medlearn does not download it: get {' and '.join(by_hand)} from"
+        f" {card.home} and put {'it' if len(by_hand) == 1 else 'them'} into {cache_folder() / card.name}."
+    )
 
 
 def how_to_get(name, files, absent):
@@ -173,6 +202,9 @@ def verify(name):
             fault = f"cannot be read: {error.strerror}"
         if fault:
             problems.append(f"{path}: {fault}. Get it again: medlearn data fetch {card.name} --check")
+    by_hand = missing_by_hand(card)
+    if by_hand:
+        problems.append(f"{card.name} is not in the cache: {how_to_put(card, by_hand)}")
     absent = [file for file in card.files if file.urls and not (folder / file.path).exists()]
     if absent:
         problems.append(

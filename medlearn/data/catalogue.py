@@ -71,9 +71,10 @@ class Card:
     """What a data set is, who is in it, what you may do with it, and how to cite it.
 
     ``people`` is 0 for an average of people or simulated ones and None where the authors do not say. A set without
-    ``files`` comes with a package or is simulated. ``archive`` is the official archive of the whole set, if there is
-    one; the members below ``archive_folder`` that match ``archive_keep`` belong to the set, also those that ``files``
-    does not list. A card prints as text and as HTML.
+    ``files`` comes with a package or is simulated, unless it has names in ``by_hand``: files that you put into the
+    set's folder yourself, since medlearn does not download them and knows no checksum. ``archive`` is the official
+    archive of the whole set, if there is one; the members below ``archive_folder`` that match ``archive_keep`` belong
+    to the set, also those that ``files`` does not list. A card prints as text and as HTML.
     """
 
     name: str
@@ -91,10 +92,25 @@ class Card:
     archive: RemoteFile | None = None
     archive_folder: str = ""
     archive_keep: tuple[str, ...] = ()
+    by_hand: tuple[str, ...] = ()
 
     def __post_init__(self):
         if not is_plain_path(self.name) or "/" in self.name or self.name.startswith("."):
             raise ValueError(f"name must be usable as a folder, got {self.name!r}. Write it like 'my_data_set'.")
+        for path in self.by_hand:
+            if not is_plain_path(path):
+                raise ValueError(f"by_hand must name files inside the folder of the data set, got {path!r}.")
+
+    @property
+    def size(self):
+        """The size of the download, for people.
+
+        Examples
+        --------
+        >>> card("mitdb").size, card("simulated_ecg").size, card("ptbxl").size
+        ('94 MB', 'no download', 'by hand')
+        """
+        return "by hand" if self.by_hand and not self.files else megabytes(self.files)
 
     @property
     def bytes(self):
@@ -210,6 +226,7 @@ def _card_from(name, fact):
     fact = dict(fact)
     groups = fact.pop("files")
     archive = fact.pop("archive", None)
+    fact["by_hand"] = tuple(fact.pop("by_hand", ()))
     files = tuple(file for group in groups for file in _files_from(group))
     if archive is not None:
         fact["archive"] = _file_from(archive["path"], archive, archive["addresses"])

@@ -9,7 +9,15 @@ import filelock
 from tqdm.auto import tqdm
 
 from medlearn.data import archives, catalogue
-from medlearn.data.cache import WORKSPACE, DataUnavailable, cache_folder, fault_of, is_here
+from medlearn.data.cache import (
+    WORKSPACE,
+    DataUnavailable,
+    cache_folder,
+    fault_of,
+    how_to_put,
+    is_here,
+    missing_by_hand,
+)
 from medlearn.data.transfer import Unreachable, transfer
 
 LOCKS = ".locks"  # beside the sets, so that no reader of a folder of scans meets a lock
@@ -62,6 +70,9 @@ def fetch(name, files=None, *, progress=True, check=False, archive=False, timeou
     folder = cache_folder() / card.name
     if archive and card.archive is None:
         raise ValueError(f"{card.name} has no archive, got archive=True. Leave it out: the files come one by one.")
+    by_hand = missing_by_hand(card) if files is None else []
+    if by_hand:
+        raise DataUnavailable(f"{card.name} is not in the cache: {how_to_put(card, by_hand)}")
     wanted = [file for file in card.select(files) if not _is_right(folder, file, check)]
     todo = [file for file in wanted if file.urls]
     if len(todo) < len(wanted) and (files is not None or not any(file.urls for file in card.files)):

@@ -1,6 +1,7 @@
 """What is in the cache, and removing it without harm to anything else."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from medlearn.data.cache import (
     remove,
     verify,
 )
+from medlearn.data.download import fetch
 
 
 def put(cache, files, name="little"):
@@ -83,6 +85,27 @@ def test_available_prints_one_line_with_size_licence_and_command(cache, capsys):
     )
     assert not available("t1_dicom_series")
     assert "Get it: data.fetch('t1_dicom_series'), or" in capsys.readouterr().out
+
+
+def test_set_that_comes_by_hand_is_not_available_before_it_is_there(cache, capsys):
+    assert not available("ptbxl")
+    said = capsys.readouterr().out
+    assert said.startswith("Not in the cache: PTB-XL 1.0.3") and said.count("\n") == 1
+    assert "get ptbxl_database.csv from https://physionet.org/content/ptb-xl/1.0.3/ and put it into" in said
+    assert str(cache / "ptbxl") in said and said.endswith(" The notebook goes on without it.\n")
+    assert not is_available("ptbxl")
+    assert [line for line in verify("ptbxl") if "ptbxl is not in the cache: PTB-XL" in line]
+    with pytest.raises(DataUnavailable, match=r"ptbxl is not in the cache: PTB-XL .* medlearn does not download it"):
+        fetch("ptbxl")
+    put(cache, {"ptbxl_database.csv": b"ecg_id"}, name="ptbxl")
+    assert available("ptbxl") and is_available("ptbxl") and verify("ptbxl") == []
+    assert fetch("ptbxl") == cache / "ptbxl"
+    assert capsys.readouterr().out == ""
+
+
+def test_file_that_comes_by_hand_stays_in_its_folder():
+    with pytest.raises(ValueError, match=r"by_hand must name files inside the folder of the data set, got '../x'"):
+        replace(card("ptbxl"), by_hand=("../x",))
 
 
 def test_available_offers_no_command_where_there_is_no_address(cache, capsys):
