@@ -18,6 +18,7 @@ __all__ = load_lazily(
         "convolution": ("convolve_image", "named_kernel"),
         "convolution_drawing": ("draw_convolution_1d", "draw_convolution_2d"),
         "convolution_explorer": ("explore_convolution",),
+        "ecg_strip": ("draw_strip", "explore_strip"),
         "explorer": ("Explorer", "explore"),
         "feature_maps": ("draw_feature_maps", "explore_feature_maps"),
         "findings": ("Finding", "draw_findings", "explore_findings", "list_findings"),
