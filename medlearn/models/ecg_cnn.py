@@ -21,6 +21,8 @@ class BeatEncoder(nn.Module):
     num_leads : int
     channels : sequence of int, optional
         Channels of each stage.
+    stride : int, optional
+        Of the first convolution: 2 halves the time at once, and the work with it.
 
     Attributes
     ----------
@@ -33,9 +35,9 @@ class BeatEncoder(nn.Module):
     torch.Size([5, 64])
     """
 
-    def __init__(self, num_leads, *, channels=(32, 64, 64)):
+    def __init__(self, num_leads, *, channels=(32, 64, 64), stride=1):
         super().__init__()
-        self.stages = nn.Sequential(_unit(num_leads, channels[0]), _unit(channels[0], channels[0]))
+        self.stages = nn.Sequential(_unit(num_leads, channels[0], stride=stride), _unit(channels[0], channels[0]))
         for before, count in pairwise(channels):
             self.stages.extend([nn.MaxPool1d(2, ceil_mode=True), _unit(before, count), _unit(count, count)])
         self.pool = nn.AdaptiveAvgPool1d(PLACES)
@@ -139,6 +141,7 @@ def beside(features, rr):
     return features if rr is None else torch.cat([features, rr], dim=-1)  # (..., features + num_rr)
 
 
-def _unit(before, count):
+def _unit(before, count, *, stride=1):
     """Return a convolution along time, its batch normalisation (a bias is needless then), and a rectifier."""
-    return nn.Sequential(nn.Conv1d(before, count, 5, padding=2, bias=False), nn.BatchNorm1d(count), nn.ReLU())
+    convolution = nn.Conv1d(before, count, 5, stride=stride, padding=2, bias=False)
+    return nn.Sequential(convolution, nn.BatchNorm1d(count), nn.ReLU())

@@ -123,6 +123,8 @@ class RhythmNet(nn.Module):
         RR features of a beat, put beside the encoder's; 0 for none.
     dropout : float, optional
         Share of the features to drop in training, before and after the recurrent network.
+    stride : int, optional
+        Of the encoder's first convolution.
 
     Raises
     ------
@@ -137,13 +139,15 @@ class RhythmNet(nn.Module):
     """
 
     def __init__(
-        self, num_leads, num_classes, *, channels=(16, 32, 32), hidden_size=32, cell="gru", num_rr=0, dropout=0.0
+        self, num_leads, num_classes, *, channels=(16, 32, 32), hidden_size=32, cell="gru", num_rr=0, dropout=0.3,
+        stride=2,
     ):  # fmt: skip
         super().__init__()
-        check_sizes(num_leads=num_leads, num_classes=num_classes, hidden_size=hidden_size, num_rr=num_rr or 1)
+        check_sizes(num_leads=num_leads, num_classes=num_classes, hidden_size=hidden_size, num_rr=num_rr or 1,
+                    stride=stride)  # fmt: skip
         check_channels(channels, dropout)
         self.num_leads, self.num_rr = num_leads, num_rr
-        self.encoder = BeatEncoder(num_leads, channels=channels)
+        self.encoder = BeatEncoder(num_leads, channels=channels, stride=stride)
         self.dropout = nn.Dropout(dropout)
         inputs = self.encoder.num_features + num_rr
         self.recurrent = _layer(cell)(inputs, hidden_size, batch_first=True, bidirectional=True)

@@ -1,0 +1,134 @@
+"""The course's best recipe for beats of real patients: prepare, train, predict.
+
+Everything in it was chosen on patient-wise folds of MIT-BIH's development records (``benchmarks/ecg_networks.py``).
+"""
+
+import numpy as np
+import torch
+from torch.nn import functional as F
+
+from medlearn.models.ecg_preparation import RR_NAMES, forest_features, prepare, record_slices
+from medlearn.models.ecg_rnn import RhythmNet
+from medlearn.models.ecg_sequences import BeatSequences, augment
+from medlearn.training import fit
+
+__all__ = ["RR_NAMES", "forest_features", "predict", "prepare", "train"]
+
+_OVERLAP = 16  # beats of context at the ends of a stretch
+
+
+def train(
+    signals, rr, labels, records, *, num_classes=4, num_networks=3, num_epochs=6, num_batches=100, seed=0,
+    device=None, progress=True,
+):  # fmt: skip
+    """Train a few :class:`~medlearn.models.ecg_rnn.RhythmNet` that differ in their seed only.
+
+    Parameters
+    ----------
+    signals, rr : ndarray
+        As :func:`~medlearn.models.ecg_preparation.prepare` returns them; of real patients, simulated ones, or both.
+    labels : ndarray of int, shape (beat,)
+    records : ndarray, shape (beat,)
+        As for ``prepare``.
+    num_classes : int, optional
+    num_networks : int, optional
+        They will vote. Each costs as much again.
+    num_epochs, num_batches : int, optional
+        ``num_epochs * num_batches`` steps of 16 sequences of 16 beats.
+    seed : int, optional
+        Of the first network; the others have the numbers after it.
+    device : str or torch.device, optional
+        Default: :func:`medlearn.runtime.pick_device`.
+    progress : bool, optional
+
+    Returns
+    -------
+    list of RhythmNet
+
+    Raises
+    ------
+    ValueError
+        If shapes do not fit, or a label is none of the classes.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> signals, rr = rng.normal(size=(40, 112, 2)), rng.normal(size=(40, 22))
+    >>> labels, records = rng.integers(0, 4, 40), np.repeat(["a", "b"], 20)
+    >>> networks = train(signals, rr, labels, records, num_networks=1, num_epochs=1, num_batches=2, progress=False)
+    >>> predict(networks, signals, rr, records).shape
+    (40, 4)
+    """
+    labels = np.asarray(labels)
+    if labels.ndim != 1 or labels.dtype.kind not in "iu" or labels.min() < 0 or labels.max() >= num_classes:
+        raise ValueError(
+            f"labels must be whole numbers from 0 to {num_classes - 1}, one for each beat, got {labels.dtype} of the"
+            f" shape {labels.shape}: {np.unique(labels)[:6]}."
+        )
+    batches = BeatSequences(signals, rr, labels, records, num_batches=num_batches, augment=augment)
+    shares = np.maximum(np.append(batches.class_shares, np.zeros(num_classes))[:num_classes], 1e-3)
+    weights = torch.tensor(shares**-0.5, dtype=torch.float32)  # half the way from as they come to all alike
+    networks = []
+    for number in range(seed, seed + num_networks):
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(number)
+            network = RhythmNet(signals.shape[2], num_classes, num_rr=rr.shape[1])
+        optimizer = torch.optim.AdamW(network.parameters(), lr=3e-3, weight_decay=0.02)
+        schedule = torch.optim.lr_scheduler.OneCycleLR(
+            optimizer, 3e-3, total_steps=num_epochs * num_batches, pct_start=0.2
+        )
+        fit(network, batches, loss=_BeatLoss(weights), optimizer=optimizer, schedule=schedule, num_epochs=num_epochs,
+            clip_norm=1.0, seed=number, device=device, progress=progress)  # fmt: skip
+        networks.append(network)
+    return networks
+
+
+@torch.no_grad()
+def predict(networks, signals, rr, records, *, num_beats=64):
+    """Return the probability of each class for each beat: the mean over the networks.
+
+    The classes were drawn more evenly than they come, so the rare ones get more than their share. For calibrated
+    probabilities divide by the shares in training and multiply by those you expect.
+
+    Parameters
+    ----------
+    networks : list of RhythmNet
+        As :func:`train` returns them.
+    signals, rr, records
+        As for :func:`train`.
+    num_beats : int, optional
+        Beats that are judged together; 16 more on either side are read with them.
+
+    Returns
+    -------
+    ndarray of float64, shape (beat, num_classes)
+
+    Raises
+    ------
+    ValueError
+        If shapes do not fit, or there is no network.
+    """
+    if not networks:
+        raise ValueError("predict needs one network or more, got none; train returns them.")
+    device = next(networks[0].parameters()).device
+    signals, rr = (torch.as_tensor(np.asarray(each, dtype=np.float32), device=device) for each in (signals, rr))
+    parts = []
+    for place in record_slices(records):
+        for start in range(place.start, place.stop, num_beats):
+            stop = min(start + num_beats, place.stop)
+            first, last = max(start - _OVERLAP, place.start), min(stop + _OVERLAP, place.stop)
+            inputs = signals[None, first:last], rr[None, first:last]  # (1, beats, time, leads), (1, beats, k)
+            votes = [network.eval()(*inputs)[0, start - first : stop - first].softmax(dim=1) for network in networks]
+            parts.append(torch.stack(votes).double().mean(dim=0).cpu())  # -> (beats, classes)
+    return torch.cat(parts).numpy()
+
+
+class _BeatLoss(torch.nn.Module):
+    """The cross-entropy of every beat of every sequence, with weights for the classes."""
+
+    def __init__(self, weights):
+        super().__init__()
+        self.register_buffer("weights", weights)
+
+    def forward(self, logits, targets):
+        return F.cross_entropy(logits.flatten(0, 1), targets.flatten(), weight=self.weights)
