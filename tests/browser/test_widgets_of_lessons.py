@@ -25,6 +25,10 @@ from medlearn import widgets
 draw = np.random.default_rng(6)
 maps = {"first": draw.random((3, 6, 6, 4)), "second": draw.random((3, 3, 3, 20))}
 widgets.explore_feature_maps(draw.random((3, 8, 8)), maps, names=["solid, 6 mm", "vessel", "pleura"])"""
+ECG_STRIP = """from medlearn import data, widgets
+record = data.simulate_ecg(3, duration_s=60)
+said = ["V" if k in (10, 40) else symbol for k, symbol in enumerate(record.symbols)]
+widgets.explore_strip(record, predictions=said)"""
 WAITING = f"[...document.querySelectorAll('{PANEL} .jp-InputPrompt')].some(p => p.textContent.includes('*'))"
 WALD = """def wilson(successes, n, z):
     p = successes / n
@@ -110,14 +114,22 @@ def test_exercise_of_lesson_05b_knows_wald_and_wilson(lab, open_notebook):
     notebook.page.close()
 
 
-def test_feature_maps_change_by_keyboard_with_patch_and_layer(lab, open_notebook):
+def open_cell(lab, open_notebook, name, code):
+    """Open a notebook of one cell that has run."""
     book = nbformat.read(lab.folder / "notebooks" / "06a_nodule_or_not.ipynb", as_version=4)
-    book.cells = [nbformat.v4.new_code_cell(FEATURE_MAPS)]
-    nbformat.write(book, lab.folder / "notebooks" / "maps.ipynb")
-    notebook = open_notebook("maps", lab.url("maps"))
+    book.cells = [nbformat.v4.new_code_cell(code)]
+    nbformat.write(book, lab.folder / "notebooks" / f"{name}.ipynb")
+    notebook = open_notebook(name, lab.url(name))
+    # the lab opens the notebooks of the last visit first, and one of them may have one cell, too
+    expect(notebook.page.locator(f"{PANEL} .cm-content").first).to_contain_text(code.splitlines()[-1])
     # so short a notebook is there before its kernel, and asks which one it is to run on
     expect(notebook.page.locator("#jp-main-statusbar")).to_contain_text(re.compile(r"\| Idle"), timeout=60_000)
     notebook.run_all()
+    return notebook
+
+
+def test_feature_maps_change_by_keyboard_with_patch_and_layer(lab, open_notebook):
+    notebook = open_cell(lab, open_notebook, "maps", FEATURE_MAPS)
     cell = notebook.cell(0)
     figure = cell.locator("img").first
     expect(figure).to_have_attribute("alt", re.compile("^Patch 0, solid, 6 mm, and what 4 of 4 channels of first"))
@@ -132,4 +144,36 @@ def test_feature_maps_change_by_keyboard_with_patch_and_layer(lab, open_notebook
     notebook.page.screenshot(path=lab.folder.parent / "screenshots" / "widget_feature_maps.png")
     box = figure.bounding_box()
     assert box["x"] >= 0 and box["x"] + box["width"] <= 1400  # not cut off at the side
+    notebook.page.close()
+
+
+def test_ecg_strip_slides_and_finds_disagreements_by_keyboard(lab, open_notebook):
+    notebook = open_cell(lab, open_notebook, "strip", ECG_STRIP)
+    cell = notebook.cell(0)
+    figure = cell.locator("img").first
+    expect(figure).to_have_attribute("alt", re.compile(r"^SIMULATED ECG of \S+, leads MLII, V1, 0 to 8 s on paper"))
+    handle = slider(cell, re.escape("start (s)"))
+    handle.focus()
+    handle.press("ArrowRight")
+    expect(figure).to_have_attribute("alt", re.compile("MLII, V1, 0.5 to 8.5 s on paper"))
+    handle.press("End")
+    expect(figure).to_have_attribute("alt", re.compile("MLII, V1, 52 to 60 s on paper"))
+    handle = slider(cell, "disagreement")
+    handle.focus()
+    handle.press("ArrowRight")
+    expect(figure).to_have_attribute("alt", re.compile(r"annotated \S+, predicted V \(chosen\)"))
+    first = figure.get_attribute("alt")
+    button = cell.get_by_role("button", name="next disagreement")
+    button.focus()
+    button.press("Enter")
+    expect(figure).not_to_have_attribute("alt", first)
+    expect(figure).to_have_attribute("alt", re.compile(r"predicted V \(chosen\)"))
+    menu = cell.locator(".widget-dropdown select")
+    menu.focus()
+    menu.press("ArrowDown")
+    expect(figure).to_have_attribute("alt", re.compile("lead MLII, .*predicted V"))
+    notebook.page.screenshot(path=lab.folder.parent / "screenshots" / "widget_ecg_strip.png")
+    box = figure.bounding_box()
+    assert box["x"] >= 0 and box["x"] + box["width"] <= 1400  # not cut off at the side
+    assert notebook.tracebacks() == []
     notebook.page.close()
