@@ -66,7 +66,8 @@ def fit(
     clip_norm : float, optional
         Shorten a gradient longer than this, over all weights together, to this length.
     mixed_precision : {"auto", True, False}, optional
-        ``"auto"``: 16 bits in the forward pass on a CUDA device with tensor cores, else never.
+        ``"auto"``: 16 bits in the forward pass on a CUDA device with tensor cores, for a network without recurrent
+        layers; else never.
     checkpoint : str or Path, optional
         A file that is written after each epoch. If it is there at the start, the training goes on from it, and on
         one machine with one number of threads it comes to the same weights, bit for bit, as if it had never been
@@ -117,7 +118,7 @@ def fit(
     )  # fmt: skip
     check_run(model, train, validation, optimizer, schedule, num_epochs=num_epochs, checkpoint=checkpoint)
     device = runtime.pick_device() if device is None else torch.device(device)
-    precision, path = choose_precision(mixed_precision, device), checked_path(checkpoint)
+    precision, path = choose_precision(mixed_precision, device, model), checked_path(checkpoint)
     settings = path and settings_of(
         train=train, validation=validation, optimizer=optimizer, schedule=schedule,
         loss=loss, monitor=monitor, clip_norm=clip_norm, seed=seed,

@@ -244,29 +244,40 @@ def test_nan_in_validation_is_said():
 
 # --- mixed precision
 
+LINEAR = nn.Linear(2, 2)
+
 
 @pytest.mark.parametrize(("capability", "dtype"), [((9, 0), torch.bfloat16), ((8, 0), torch.bfloat16), ((6, 1), None)])
 def test_precision_on_cuda_follows_the_hardware(capability, dtype, monkeypatch):
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: capability)
-    chosen = choose_precision("auto", torch.device("cuda"))
+    chosen = choose_precision("auto", torch.device("cuda"), LINEAR)
     assert chosen.dtype == dtype and not chosen.scaler.is_enabled()
-    assert choose_precision(False, torch.device("cuda")).dtype is None
+    assert choose_precision(False, torch.device("cuda"), LINEAR).dtype is None
 
 
 def test_precision_of_a_t4_is_float16_with_a_scaler(monkeypatch):
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: (7, 5))
     monkeypatch.setattr(torch.amp, "GradScaler", lambda kind, enabled: (kind, enabled))  # a real one asks for a GPU
-    chosen = choose_precision("auto", torch.device("cuda"))
+    chosen = choose_precision("auto", torch.device("cuda"), LINEAR)
+    assert (chosen.dtype, chosen.scaler) == (torch.float16, ("cuda", True))
+
+
+def test_precision_of_a_recurrent_network_is_full_or_has_a_scaler(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: (9, 0))
+    monkeypatch.setattr(torch.amp, "GradScaler", lambda kind, enabled: (kind, enabled))
+    model = nn.Sequential(nn.Flatten(), nn.GRU(2, 2))
+    assert choose_precision("auto", torch.device("cuda"), model).dtype is None
+    chosen = choose_precision(True, torch.device("cuda"), model)
     assert (chosen.dtype, chosen.scaler) == (torch.float16, ("cuda", True))
 
 
 @pytest.mark.parametrize("name", ["cpu", "mps"])
 def test_precision_elsewhere_is_full(name):
-    assert choose_precision("auto", torch.device(name)).dtype is None
+    assert choose_precision("auto", torch.device(name), LINEAR).dtype is None
     with pytest.raises(ValueError, match=rf"needs a CUDA device with tensor cores, this run is on {name}"):
-        choose_precision(True, torch.device(name))
+        choose_precision(True, torch.device(name), LINEAR)
     with pytest.raises(ValueError, match=r'must be "auto", True or False, got \'half\''):
-        choose_precision("half", torch.device(name))
+        choose_precision("half", torch.device(name), LINEAR)
 
 
 def test_scaled_gradients_are_unscaled_before_they_are_clipped(monkeypatch):
