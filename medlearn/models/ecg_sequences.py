@@ -19,6 +19,7 @@ class BeatSequences:
     signals : ndarray, shape (beat, time, lead)
     rr : ndarray, shape (beat, k)
     labels : ndarray of int, shape (beat,)
+        -1: not labelled. Such a beat is never drawn; it comes along with its neighbours.
     records : ndarray, shape (beat,)
         The beats of a record stand together.
     num_beats : int, optional
@@ -38,7 +39,7 @@ class BeatSequences:
     Raises
     ------
     ValueError
-        If the lengths differ, or no record is long enough.
+        If the lengths differ, no beat is labelled, or no record with labelled beats is long enough.
 
     Examples
     --------
@@ -58,8 +59,6 @@ class BeatSequences:
                 "signals, rr, labels and records must have one entry for each beat, got"
                 f" {len(signals)}, {len(rr)}, {len(labels)} and {len(records)}."
             )
-        if not any(place.stop - place.start >= num_beats for place in places):
-            raise ValueError(f"no record has {num_beats} beats, so there is no sequence; pass a smaller num_beats.")
         self.signals, self.rr = (torch.as_tensor(np.asarray(each, dtype=np.float32)) for each in (signals, rr))
         self.targets = torch.as_tensor(np.asarray(labels, dtype=np.int64))
         self.num_beats, self.batch_size, self.num_batches, self.augment = num_beats, batch_size, num_batches, augment
@@ -71,7 +70,10 @@ class BeatSequences:
                 weights[place] = 0
             first[place], last[place] = place.start, place.stop - num_beats
             counts[place] = np.convolve(weights[place], triangle)[num_beats:-num_beats]
-        shares = np.bincount(labels, counts)
+        if not weights.any():
+            raise ValueError(f"no record with labelled beats has {num_beats} beats; pass a smaller num_beats.")
+        known = self.targets.numpy() >= 0
+        shares = np.bincount(self.targets.numpy()[known], counts[known])
         self.class_shares = shares / shares.sum()
         self.weights, self.first, self.last = (torch.as_tensor(each) for each in (weights, first, last))
 
@@ -94,6 +96,7 @@ def beat_weights(labels, records, *, class_power=0.75, record_power=0.5):
     Parameters
     ----------
     labels, records : ndarray, shape (beat,)
+        Label -1: not labelled, never drawn.
     class_power : float, optional
         A class of n beats has a share in proportion to ``n ** (1 - class_power)``: 0 as it comes, 1 all alike.
     record_power : float, optional
@@ -104,6 +107,11 @@ def beat_weights(labels, records, *, class_power=0.75, record_power=0.5):
     ndarray of float64, shape (beat,)
         They add up to 1.
 
+    Raises
+    ------
+    ValueError
+        If no beat is labelled.
+
     Examples
     --------
     >>> beat_weights(np.array([0, 0, 0, 0, 1]), np.array(list("aaaaa")), class_power=0.5).round(3)
@@ -111,7 +119,9 @@ def beat_weights(labels, records, *, class_power=0.75, record_power=0.5):
     """
     labels, records = np.asarray(labels), np.asarray(records)
     weights = np.zeros(len(labels))
-    for label in np.unique(labels):
+    if not (labels >= 0).any():
+        raise ValueError("no beat is labelled: every label is -1.")
+    for label in np.unique(labels[labels >= 0]):
         chosen = labels == label
         _, record, counts = np.unique(records[chosen], return_inverse=True, return_counts=True)
         each = (counts**-record_power)[record]

@@ -18,16 +18,17 @@ _OVERLAP = 16  # beats of context at the ends of a stretch
 
 
 def train(
-    signals, rr, labels, records, *, num_classes=4, num_networks=3, num_epochs=6, num_batches=100, seed=0,
+    signals, rr, labels, records, *, num_classes=4, num_networks=3, num_epochs=6, num_batches=100, build=None, seed=0,
     device=None, progress=True,
 ):  # fmt: skip
-    """Train a few :class:`~medlearn.models.ecg_rnn.RhythmNet` that differ in their seed only.
+    """Train a few networks, each a :class:`~medlearn.models.ecg_rnn.RhythmNet`, that differ in their seed only.
 
     Parameters
     ----------
     signals, rr : ndarray
         As :func:`~medlearn.models.ecg_preparation.prepare` returns them; of real patients, simulated ones, or both.
     labels : ndarray of int, shape (beat,)
+        -1: not labelled; such a beat is read with its neighbours, and not learned from.
     records : ndarray, shape (beat,)
         As for ``prepare``.
     num_classes : int, optional
@@ -35,6 +36,8 @@ def train(
         They will vote. Each costs as much again.
     num_epochs, num_batches : int, optional
         ``num_epochs * num_batches`` steps of 16 sequences of 16 beats.
+    build : function, optional
+        ``build()`` returns a fresh network with the inputs and outputs of a RhythmNet, in place of it.
     seed : int, optional
         Of the first network; the others have the numbers after it.
     device : str or torch.device, optional
@@ -43,7 +46,7 @@ def train(
 
     Returns
     -------
-    list of RhythmNet
+    list of torch.nn.Module
 
     Raises
     ------
@@ -60,10 +63,10 @@ def train(
     (40, 4)
     """
     labels = np.asarray(labels)
-    if labels.ndim != 1 or labels.dtype.kind not in "iu" or labels.min() < 0 or labels.max() >= num_classes:
+    if labels.ndim != 1 or labels.dtype.kind not in "iu" or not np.isin(labels, range(-1, num_classes)).all():
         raise ValueError(
-            f"labels must be whole numbers from 0 to {num_classes - 1}, one for each beat, got {labels.dtype} of the"
-            f" shape {labels.shape}: {np.unique(labels)[:6]}."
+            f"labels must be whole numbers from 0 to {num_classes - 1} (-1: not labelled), one for each beat, got"
+            f" {labels.dtype} of the shape {labels.shape}: {np.unique(labels)[:6]}."
         )
     batches = BeatSequences(signals, rr, labels, records, num_batches=num_batches, augment=augment)
     shares = np.maximum(np.append(batches.class_shares, np.zeros(num_classes))[:num_classes], 1e-3)
@@ -72,7 +75,7 @@ def train(
     for number in range(seed, seed + num_networks):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(number)
-            network = RhythmNet(signals.shape[2], num_classes, num_rr=rr.shape[1])
+            network = RhythmNet(signals.shape[2], num_classes, num_rr=rr.shape[1]) if build is None else build()
         optimizer = torch.optim.AdamW(network.parameters(), lr=3e-3, weight_decay=0.02)
         schedule = torch.optim.lr_scheduler.OneCycleLR(
             optimizer, 3e-3, total_steps=num_epochs * num_batches, pct_start=0.2
@@ -92,7 +95,7 @@ def predict(networks, signals, rr, records, *, num_beats=64):
 
     Parameters
     ----------
-    networks : list of RhythmNet
+    networks : list of torch.nn.Module
         As :func:`train` returns them.
     signals, rr, records
         As for :func:`train`.
@@ -131,4 +134,4 @@ class _BeatLoss(torch.nn.Module):
         self.register_buffer("weights", weights)
 
     def forward(self, logits, targets):
-        return F.cross_entropy(logits.flatten(0, 1), targets.flatten(), weight=self.weights)
+        return F.cross_entropy(logits.flatten(0, 1), targets.flatten(), weight=self.weights, ignore_index=-1)
