@@ -755,8 +755,8 @@ plots.picture(
 # the gap was too short or the hump too low. Every normal beat was found, and the number that a doctor asks for next,
 # "how many premature beats?", would be badly wrong.
 #
-# Slide along the record. A beat that was found stands below the line with its own symbol, one that was missed with "?",
-# framed. The lower slider, or the buttons, go from one missed beat to the next. First the plain picture.
+# Slide along the record. In the row "predicted" a beat that was found has its own symbol, one that was missed a "?" in
+# a frame. The lower slider, or the buttons, go from one missed beat to the next. First the plain picture.
 
 # %%
 said = np.where(missed_there, "?", record.symbols)
@@ -879,7 +879,7 @@ plots.picture(
 
 # %% [markdown]
 # With the usual noise both find nearly all. At higher levels they lose both ways. The intervals of the two detectors
-# overlap at each level, some barely: 20 patients do not say which is better. (An interval of the **difference**, over
+# mostly overlap: 20 patients do not say which is better. (An interval of the **difference**, over
 # the same patients, would be narrower: lesson 05b.) Where nothing at all went wrong, the interval looks odd, down to
 # 0.82. No patient differs from another there, so nothing says how patients differ: it is that of 20 in 20.
 #
@@ -969,7 +969,7 @@ plots.picture(
 # two cardiologists ([Moody and Mark 2001](https://doi.org/10.1109/51.932724)). Nothing is learned or chosen here, so
 # the whole database may be used. What was fixed **before** any of it was scored: the first signal of each record; for
 # the detector above, the half-hour without its first five minutes, as EC57 has it; for the comparison, minutes 5 to 10
-# of all 48 records, because wfdb's detector, a loop over samples, takes many times as long.
+# of all 48 records, because wfdb's detector takes many times as long.
 #
 # First a look. This is a real strip of record 208, if it is in reach.
 
