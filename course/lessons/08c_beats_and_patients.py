@@ -160,7 +160,8 @@ ex.rr_rule.check(rr_rule)
 # **Features.** For the other two baselines a beat becomes 24 numbers: its shape in 16 steps of 0.05 s; how long it
 # stays above a quarter of its peak around R (a crude width); its peak and its steepest slope; the P region's range
 # and mean; and three RR ratios: the intervals before and after over the local mean, the one before over the record's
-# mean. (The last two look ahead. A monitor that must answer at once does not have them.)
+# mean. (All three look ahead: the local mean counts five intervals after the beat, too. A monitor that must answer at
+# once does not have them.)
 
 # %%
 def shape_of(beats):
@@ -291,8 +292,8 @@ assert min(r["micro average"].f1.value for name, r in by_beat.items() if name !=
 # %% [markdown]
 # ## The same beats, strangers this time
 # Now train the same four models on the 40 patients of the first group only, and let them call **exactly the same
-# beats**. The number of training beats is about the same. What changed is one thing: whether the models have met
-# other beats of these people.
+# beats**. The number of training beats is about the same. What changed is whom the models have met: a bit of
+# everybody, or all of 40 people and none of the others.
 #
 # First, how does one split by patient? Sort the patients, deal them into groups like cards, in turn: the first
 # patient into fold 0, the next into fold 1, and so on, and after the last fold again into fold 0. A beat goes where
