@@ -59,9 +59,9 @@ plots.show_ecg(
 # The law holds; what is left, less than a microvolt (a thousandth of a millivolt), is rounding. The six limb leads are
 # **two** signals, shown six times. A network that gets all six gets nothing that is not in two of them.
 #
-# With the model you can say more. Let the electrodes sit on a triangle with equal sides, lead I pointing to the patient's
-# left (0°), aVF to the feet (90°). The side from the right arm to the foot points to 60°, that from the left arm to the
-# foot to 120°. For an arrow of length $p$ at the angle $\alpha$, each lead is a shadow:
+# With the model you can say more. Let the electrodes sit on a triangle with equal sides, lead I pointing to the
+# patient's left (0°), aVF to the feet (90°). The side from the right arm to the foot points to 60°, that from the left
+# arm to the foot to 120°. For an arrow of length $p$ at the angle $\alpha$, each lead is a shadow:
 #
 # $$\mathrm{I}=p\cos\alpha,\quad \mathrm{II}=p\cos(\alpha-60°),\quad \mathrm{III}=p\cos(\alpha-120°).$$
 #
@@ -123,8 +123,8 @@ strip = patient.strip(10, 15)
 picture = plots.show_ecg(
     strip.lead("MLII"), sampling_rate_hz=strip.sampling_rate_hz, leads=["MLII"],
     title="A simulated patient, recorded without noise",
-    alt="Five seconds of a simulated patient on ECG paper. Each beat has a small P wave, a tall narrow QRS complex and a "
-    "broad T wave. The letters P, QRS and T stand above those of the second beat.",
+    alt="Five seconds of a simulated patient on ECG paper. Each beat has a small P wave, a tall narrow QRS complex and "
+    "a broad T wave. The letters P, QRS and T stand above those of the second beat.",
 )  # fmt: skip
 paper = picture.figure.axes[0]
 trace = next(line for line in paper.lines if line.get_gid() == "row 0")
@@ -218,8 +218,8 @@ axes[1].set_ylim(0, 1.1 * power[frequency > 0.03].max())
 axes[1].legend()
 plots.picture(
     figure,
-    alt="Left: RR intervals of a simulated patient sway quickly between about 800 and 1,000 ms. Right: their spectrum has "
-    "a small peak in the LF band near 0.1 Hz and a tall one in the HF band near 0.28 Hz.",
+    alt="Left: RR intervals of a simulated patient sway quickly between about 800 and 1,000 ms. Right: their spectrum "
+    "has a small peak in the LF band near 0.1 Hz and a tall one in the HF band near 0.28 Hz.",
 )
 
 # %%
@@ -280,8 +280,8 @@ ex.high_pass_gain.check(high_pass_gain)
 # Steeper ones are made by putting several such stages together, with tuned constants. Butterworth's have
 # $|H|=1/\sqrt{1+(f_c/f)^{2n}}$ for order $n$, the flattest there is in the pass band.
 #
-# `signal.sosfiltfilt` runs a filter forwards and then backwards. The gains multiply, $|H|^2$. The shifts in time cancel:
-# such a filter is **zero-phase**. It needs the future, so it works on a recording, not live.
+# `signal.sosfiltfilt` runs a filter forwards and then backwards. The gains multiply, $|H|^2$. The shifts in time
+# cancel: such a filter is **zero-phase**. It needs the future, so it works on a recording, not live.
 #
 # **Predict:** a band from 0.5 to 40 Hz, order 2, both ways. Which of the four noises will be gone, which halved, and
 # which hardly touched?
@@ -336,8 +336,8 @@ pair = np.column_stack([noisy, signal.sosfiltfilt(band_pass, noisy)])
 plots.show_ecg(
     pair[rate_hz * 20 : rate_hz * 25], leads=("as recorded", "0.5 to 40 Hz"), sampling_rate_hz=rate_hz,
     title="Simulated patient with wander, hum and muscle noise",
-    alt="The same five seconds twice. Above, the line sways and is fuzzy with hum. Below it is level and nearly smooth, "
-    "with the same beats.",
+    alt="The same five seconds twice. Above, the line sways and is fuzzy with hum. Below it is level and nearly "
+    "smooth, with the same beats.",
 )  # fmt: skip
 
 # %% [markdown]
@@ -363,7 +363,8 @@ assert height[15] < 0.9 * np.median(whole[peaks]) < height[150]
 # ## A filter that makes you ill
 # Between QRS and T the line should be level: the **[ST segment](glossary:st-segment)**. In a heart attack it is not. A
 # rise of 0.1 mV, one small square, in two neighbouring leads (more in V2 and V3) calls the team; a sag of 0.05 mV is a
-# sign of too little blood ([Thygesen 2018](https://doi.org/10.1161/CIR.0000000000000617)). It is measured against the line before the QRS.
+# sign of too little blood ([Thygesen 2018](https://doi.org/10.1161/CIR.0000000000000617)). It is measured against the
+# line before the QRS.
 #
 # Now send a beat through the high-pass $\dot y=\dot x-\omega_cy$. A QRS complex is short, so treat it as an impulse of
 # area $A$ (mV s): $x=A\,\delta(t)$. During the impulse $y$ follows $x$; integrate the equation over it, and $y$ has
@@ -443,12 +444,13 @@ for at in (-50, 50):
     axes.axvline(at, color=plots.COLOURS["black"], linestyle=":", linewidth=1)
 axes.axhspan(-0.1, 0, color=plots.COLOURS["yellow"], alpha=0.3)
 axes.text(-310, -0.09, "one small square")
-axes.set(xlabel="time after the R peak (ms)", ylabel="mV, from the level at -50 ms", ylim=(-0.18, 0.4), title="The foot of one simulated beat")
+axes.set(xlabel="time after the R peak (ms)", ylabel="mV, from the level at -50 ms", ylim=(-0.18, 0.4))
+axes.set_title("The foot of one simulated beat")
 axes.legend(loc="upper right", fontsize=9)
 plots.picture(
     figure,
-    alt="The foot of one beat, enlarged, each line from its level in front of the QRS. Behind the R wave the live 0.5 Hz "
-    "filter is more than one small square too low and climbs; the other lines lie close to the true one there.",
+    alt="The foot of one beat, enlarged, each line from its level in front of the QRS. Behind the R wave the live 0.5 "
+    "Hz filter is more than one small square too low and climbs; the other lines lie close to the true one there.",
 )
 
 # %% [markdown]
@@ -524,8 +526,8 @@ for name, (low, high) in edges.items():
 assert np.allclose(edges["theirs"], edges["ours"], atol=3)
 plots.picture(
     figure,
-    alt="Two amplitude responses against frequency, both with one hump around 9 Hz. The integer filter reaches a little "
-    "lower and has small side lobes above 33 Hz; the Butterworth filter falls off smoothly.",
+    alt="Two amplitude responses against frequency, both with one hump around 9 Hz. The integer filter reaches a "
+    "little lower and has small side lobes above 33 Hz; the Butterworth filter falls off smoothly.",
 )
 
 # %%
@@ -573,9 +575,9 @@ plots.picture(
 
 # %% [markdown]
 # P and T are gone. Each beat is one hump, whichever way its QRS points. But look at the ventricular beat. To the eye
-# it is the most striking of all: wide, no P in front, T turned over. Its hump is the **smallest**: it is wide, so it is slow, and slow is what the band-pass
-# and the derivative take away. Squaring makes it worse, as it doubles every ratio on a logarithmic scale: a third of
-# the slope is a ninth of the hump. That will come back.
+# it is the most striking of all: wide, no P in front, T turned over. Its hump is the **smallest**: it is wide, so it
+# is slow, and slow is what the band-pass and the derivative take away. Squaring makes it worse, as it doubles every
+# ratio on a logarithmic scale: a third of the slope is a ninth of the hump. That will come back.
 
 # %% [markdown]
 # ## Decide: thresholds that learn
@@ -652,8 +654,8 @@ assert 1.5 < len(times) / len(record.beats) < 5
 
 # %% [markdown]
 # About three: the beat itself, often its T wave, and something else, P or noise. The humps of the last two are far
-# lower. Then the walk. It is a loop, because each decision depends on the one before. The paper says to learn the first levels
-# from two seconds, and not how; a third of the highest hump and half of the mean are ours.
+# lower. Then the walk. It is a loop, because each decision depends on the one before. The paper says to learn the
+# first levels from two seconds, and not how; a third of the highest hump and half of the mean are ours.
 
 # %%
 class Walker:
@@ -743,8 +745,8 @@ axes[1].set(ylabel="hump, (mV/s)²", xlabel="time (s)")
 axes[1].legend(loc="lower right", ncols=3, fontsize=9)
 plots.picture(
     figure,
-    alt="Above, eight seconds of ECG with a triangle on each R peak that was found. Below, the height of each hump on a "
-    "logarithmic axis: circles, taken for beats, lie above the dashed threshold; crosses, taken for noise, mostly far "
+    alt="Above, eight seconds of ECG with a triangle on each R peak that was found. Below, the height of each hump on "
+    "a logarithmic axis: circles, taken for beats, lie above the dashed threshold; crosses, taken for noise, mostly far "
     "below it.",
 )
 
@@ -772,8 +774,9 @@ widgets.explore_strip(record, lead="MLII", predictions=said)
 
 # %% [markdown]
 # ## Score it, and break it
-# So many were found, so many are annotated: are they the same ones? A detection counts if it lies within **150 ms** of an annotated beat, and each beat
-# takes one detection: the window of the standard for such devices, ANSI/AAMI EC57. From three counts come two scores:
+# So many were found, so many are annotated: are they the same ones? A detection counts if it lies within **150 ms** of
+# an annotated beat, and each beat takes one detection: the window of the standard for such devices, ANSI/AAMI EC57.
+# From three counts come two scores:
 #
 # $$\text{sensitivity}=\frac{\text{found}}{\text{found}+\text{missed}},\qquad
 # \text{precision}=\frac{\text{found}}{\text{found}+\text{false}} .$$
@@ -873,8 +876,8 @@ axes[0].set_ylabel("share, with 95 % interval")
 axes[0].legend(loc="lower left")
 plots.picture(
     figure,
-    alt="Sensitivity and precision of both detectors against the noise, with intervals over 20 simulated patients. Both "
-    "stay near 1 up to the usual noise and fall with 16 and 32 times as much; the intervals of the two overlap.",
+    alt="Sensitivity and precision of both detectors against the noise, with intervals over 20 simulated patients. "
+    "Both stay near 1 up to the usual noise and fall with 16 and 32 times as much; the intervals of the two overlap.",
 )
 
 # %% [markdown]
@@ -991,8 +994,8 @@ if real_strip is not None:
     piece = real_strip.lead("MLII")[first : first + 8 * rate_real]
     shown_strip = plots.show_ecg(
         piece, sampling_rate_hz=rate_real, leads=["MLII"], start_s=60, title="Real: MIT-BIH record 208",
-        alt="Eight seconds of a real ECG on paper: normal beats and a wide one with a deep T wave; a triangle above each "
-        "beat that the detector found.",
+        alt="Eight seconds of a real ECG on paper: normal beats and a wide one with a deep T wave; a triangle above "
+        "each beat that the detector found.",
     )  # fmt: skip
     at_s = real_found[(real_found >= first) & (real_found < first + len(piece))] / rate_real
     paper = shown_strip.figure.axes[0]
@@ -1056,7 +1059,8 @@ if have_mitdb:
     index = record_names.index("114")
     part = data.load_mitdb("114").strip(290, 600)
     lost = real["ours"][index].missed_s
-    line, (_, _, hump_114) = part.signals_mv[:, 0].astype(float), stand_out(part.signals_mv[:, 0].astype(float), rate_hz)
+    line = part.signals_mv[:, 0].astype(float)
+    hump_114 = stand_out(line, rate_hz)[2]
     begin = 79.0
     inside = (part.time_s >= begin) & (part.time_s < begin + 9)
     shown_figure, axes = plt.subplots(2, 1, figsize=(9, 4.2), sharex=True)
@@ -1079,19 +1083,19 @@ if have_mitdb:
         assert there > everywhere / 2 if name == "ours" else there < everywhere / 2
 plots.picture(
     shown_figure,
-    alt="Nine seconds of record 114: one tall ventricular beat among small normal ones. Its hump is more than ten times "
-    "as high as theirs; the normal beats after it are marked as missed.",
+    alt="Nine seconds of record 114: one tall ventricular beat among small normal ones. Its hump is more than ten "
+    "times as high as theirs; the normal beats after it are marked as missed.",
 ) if shown_figure else None
 
 # %% [markdown]
 # Most errors sit in a handful of records, and they have causes that you can name.
 #
 # - **114, missed.** Its first signal, V5, is small, and here it is the ventricular beat that is steep: its hump is
-#   more than ten times as high as the normal ones. Squaring did that. $S$ jumps up, and then even half of the threshold is too
-#   high for the normal beats. They are taken for noise, which raises $N$, and the threshold with it. The detector is
-#   deaf, until the next tall beat.
-# - **207, false.** In ventricular flutter there are no separate beats, and the annotators marked none. The detector goes
-#   on finding "beats" in the waves. EC57 leaves such stretches out; here they are in.
+#   more than ten times as high as the normal ones. Squaring did that. $S$ jumps up, and then even half of the
+#   threshold is too high for the normal beats. They are taken for noise, which raises $N$, and the threshold with it.
+#   The detector is deaf, until the next tall beat.
+# - **207, false.** In ventricular flutter there are no separate beats, and the annotators marked none. The detector
+#   goes on finding "beats" in the waves. EC57 leaves such stretches out; here they are in.
 # - **One person has more than half of the missed beats, another more than half of the false ones.** An interval over
 #   beats would be narrow: 91,000! The interval over patients knows that the next 47 people may hold two such records,
 #   or none, or five.
@@ -1126,15 +1130,16 @@ assert bent[0.5] < -0.05 < bent[0.05] < 0
 
 # %% [markdown]
 # ## What you may claim
-# - **Einthoven's law and the two limb signals**: always, for any ECG whose leads were computed from the same electrodes.
-# - **The ST shift**: derived for an impulse, measured on a simulated beat with a known ST level, and seen as a change on
-#   one real patient. One patient shows that it happens, not how often; for that, the study of 45 people above.
+# - **Einthoven's law and the two limb signals**: always, for any ECG whose leads were computed from the same
+#   electrodes.
+# - **The ST shift**: derived for an impulse, measured on a simulated beat with a known ST level, and seen as a change
+#   on one real patient. One patient shows that it happens, not how often; for that, the study of 45 people above.
 # - **The detector**: sensitivity and precision above with their intervals, for people like the 47 of MIT-BIH, recorded
 #   around 1980 with its recorder, first signal, beats within 150 ms. Beside it stands the published 99.3 %. It does not
 #   say how it does on a smart watch, in a fit of shivering, or in newborns.
 # - **Against wfdb's detector**: on the same five minutes the intervals overlap. No ranking.
-# - **Nothing was tuned on MIT-BIH.** Now that you have seen the errors of 114, every repair that you try is tuned on it,
-#   and its score there would no longer be a test.
+# - **Nothing was tuned on MIT-BIH.** Now that you have seen the errors of 114, every repair that you try is tuned on
+#   it, and its score there would no longer be a test.
 
 # %% [markdown]
 # ## Summary
@@ -1163,8 +1168,8 @@ assert bent[0.5] < -0.05 < bent[0.05] < 0
 #   Journal of the American College of Cardiology 2007. <https://doi.org/10.1016/j.jacc.2007.01.024>
 # - Tayler DI, Vincent R. *Artefactual ST segment abnormalities due to electrocardiograph design.* British Heart Journal
 #   1985. <https://doi.org/10.1136/hrt.54.2.121>
-# - Buendía-Fuentes F, et al. *High-bandpass filters in electrocardiography: source of error in the interpretation of the
-#   ST segment.* ISRN Cardiology 2012. <https://doi.org/10.5402/2012/706217>
+# - Buendía-Fuentes F, et al. *High-bandpass filters in electrocardiography: source of error in the interpretation of
+#   the ST segment.* ISRN Cardiology 2012. <https://doi.org/10.5402/2012/706217>
 # - Thygesen K, et al. *Fourth universal definition of myocardial infarction.* Circulation 2018.
 #   <https://doi.org/10.1161/CIR.0000000000000617>
 # - Task Force of the ESC and the NASPE. *Heart rate variability: standards of measurement, physiological interpretation
