@@ -227,7 +227,7 @@ def _follow(controls, times_s, seconds):
     def turn(change):
         if change["new"]:
             start_s = STEP_S * round((times_s[change["new"] - 1] - seconds / 2) / STEP_S)
-            controls["start_s"].value = min(max(start_s, 0.0), controls["start_s"].max)
+            controls["start_s"].value = start_s  # beyond an end of the slider it comes back to it
 
     controls["disagreement"].observe(turn, names="value")
 

@@ -56,6 +56,21 @@ def test_more_epochs_with_the_same_objects_as_in_a_notebook(tmp_path):
     assert_equal_weights(model, other)
 
 
+def test_more_epochs_with_the_same_objects_and_a_schedule(tmp_path):
+    # after two epochs the optimizer's own rate is half of what it was built with: that is no other setting
+    model = network()
+    optimizer = torch.optim.Adam(model.parameters(), lr=0.05)
+    for num_epochs in (2, 4):
+        fit(tmp_path / "run.pt", num_epochs, model=model, optimizer=optimizer, schedule=half)
+    other = network()
+    fit(None, 4, model=other, optimizer=torch.optim.Adam(other.parameters(), lr=0.05), schedule=half)
+    assert_equal_weights(model, other)
+
+
+def half(fraction):
+    return 0.5
+
+
 def test_finished_run_gives_its_best_weights_at_once(tmp_path):
     expected, before = fit(tmp_path / "run.pt", 4, validation=FOLD)
     model, history = fit(tmp_path / "run.pt", 4, validation=FOLD)
@@ -172,6 +187,11 @@ def test_other_settings_are_refused(path, options, message):
 
 def test_other_fold_of_the_same_size_is_refused(path):
     assert_refused(path, "checksum", data=slice(1, 17))
+
+
+def test_other_inputs_with_the_same_targets_are_refused(path, monkeypatch):
+    monkeypatch.setitem(globals(), "INPUTS", INPUTS + 1)
+    assert_refused(path, "checksum")
 
 
 def test_other_length_of_a_schedule_is_refused(tmp_path):

@@ -147,14 +147,16 @@ def test_monitor_sees_all_of_the_validation_set_in_its_order():
     seen = []
 
     def look(outputs, targets):
-        seen.append((outputs.tolist(), targets.tolist()))
+        seen.append((outputs.tolist(), targets.tolist(), outputs.requires_grad))
         return 1.0
 
     validation = training.Batches(
         torch.tensor([[1.0], [2.0], [3.0]]), torch.tensor([5.0, 6, 7]), shuffle=False, batch_size=2
     )
-    fit_slope(Slope(), [[1.0]] * 2, [1.0] * 2, num_epochs=1, validation=validation, monitor=look)
-    assert seen == [([-1.0, -2.0, -3.0], [5.0, 6.0, 7.0])]
+    history = fit_slope(Slope(), [[1.0]] * 2, [1.0] * 2, num_epochs=1, validation=validation, monitor=look)
+    assert seen == [([-1.0, -2.0, -3.0], [5.0, 6.0, 7.0], False)]
+    # over items, not batches of 2 and 1: (-1 * 5 - 2 * 6 - 3 * 7) / 3
+    assert history.validation_loss == pytest.approx([-38 / 3])
 
 
 def test_schedule_moves_after_each_step():
