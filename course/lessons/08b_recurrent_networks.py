@@ -78,7 +78,7 @@ figure.suptitle("Simulated beats: the same six patients on both sides")
 plots.picture(
     figure,
     alt="Left: one beat each of six simulated patients that is not ventricular, most of them with a narrow peak at "
-    "the dotted line. Right: a ventricular beat of each, wide, without a P wave, and with a large opposite T wave.",
+    "the dotted line. Right: a ventricular beat of each, wider, and of more varied size and shape.",
 )
 
 # %% [markdown]
@@ -131,10 +131,11 @@ assert torch.allclose(states, layer(beat[None])[0][0])  # PyTorch's layer does t
 
 # %%
 backwards = read(beat.flip(0), U, W, b)
-print(f"weights: {32 * 1 + 32 * 32 + 32} in the formula, {sum(p.numel() for p in layer.parameters())} in PyTorch")
+in_torch = sum(p.numel() for p in layer.parameters())
+print(f"weights: {32 * 1 + 32 * 32 + 32} in the formula, {in_torch} in PyTorch")
 print(f"played backwards, the last state moves by {(states[-1] - backwards[-1]).norm():.3f}"
       f" (its length is {states[-1].norm():.3f})")  # fmt: skip
-assert sum(p.numel() for p in layer.parameters()) == 32 + 32 * 32 + 2 * 32
+assert in_torch == 32 + 32 * 32 + 2 * 32
 assert (states[-1] - backwards[-1]).norm() > 0.01
 
 # %% [markdown]
@@ -209,9 +210,10 @@ by_hand = backward_in_time(states.detach(), W.detach(), direction)
 (direction @ layer(beat[None])[0][0, -1]).backward()  # PyTorch: L = direction . h_T
 assert torch.allclose(by_hand.sum(dim=0), layer.weight_hh_l0.grad)
 sizes = by_hand.norm(dim=(1, 2))
-print(f"equal to PyTorch's; the last 5 of 40 terms hold {sizes[-5:].sum() / sizes.sum():.1%} of their sizes' sum,")
-print(f"the 5 around R {sizes[13:18].sum() / sizes.sum():.1e}")
-assert sizes[-5:].sum() > 0.6 * sizes.sum() and sizes[13:18].sum() < 1e-3 * sizes.sum()
+last, at_r = (sizes[part].sum() / sizes.sum() for part in (slice(-5, None), slice(13, 18)))
+print(f"equal to PyTorch's. Of the sizes of all 40 terms, the last 5 hold {last:.1%},")
+print(f"the 5 around R {at_r:.1e}")
+assert last > 0.6 and at_r < 1e-3
 
 # %% [markdown]
 # The gradient equals PyTorch's, and it is made of the **last few samples**. R, where the answer lies, has almost no
@@ -530,14 +532,14 @@ plots.picture(
     figure,
     alt="Length of the gradient against the distance from the end, logarithmic, for three forget biases; 40 steps away "
     f"it is {left}. The products of the gates (dotted) are straight lines below. The law of the fresh vanilla cell "
-    "falls nearly as steeply as the bias of 0.",
+    "falls about as steeply as the gradient with a bias of 0.",
 )
 
 # %% [markdown]
 # The dotted lines are the products of the gates, close to $\sigma(b)^k$. The whole gradient lies above them: the
 # detours bring their own, and where the direct way is wide open they add up. (With all gates open, the detours can
-# even make it grow: clipping stays useful.) With a bias of 0, PyTorch's start, the fresh LSTM is no better than the
-# fresh vanilla cell.
+# even make it grow: clipping stays useful.) With a bias of 0, near which PyTorch starts, the fresh LSTM loses its
+# gradient about as fast as the fresh vanilla cell.
 #
 # So "the LSTM solves the vanishing gradient" is half true. It makes **room** for a road that does not vanish. Whether
 # the road is open is a matter of the start, and of training.
@@ -671,7 +673,8 @@ assert min(right[4.0, p, s] for p in (20, 5) for s in (0, 1)) > 0.9
 #   300 batches: vanished.
 # - **Bias 1, whole.** $0.73^{20}$ is 0.002: little, but enough. The network finds out what to keep.
 # - **Bias 1, in pieces.** The loss stands at the end, the sign in the first piece, and no gradient leads from one to
-#   the other. Nothing ever tells the network to store it. No number of batches would.
+#   the other. Nothing ever tells the network to store it. All it has is the trace that is left by birth, 0.2 %, under
+#   the noise. (A lucky start may find it. But nothing asks for more of it.)
 # - **Bias 4.** It learns even in pieces. No contradiction: this cell holds the sign for 20 steps **by birth**
 #   ($0.98^{20}=0.69$). Truncation cannot teach it to remember; here it only has to learn to read what is there.
 #
@@ -779,7 +782,7 @@ set_forget_bias(opened.lstm, 2.0)
 rising["as they come, bias 2"] = list(bare_loop(opened.to(device), draws["as they come"]))
 for name in ("as they come", "as they come, bias 2"):
     print(f"{name:21s} validation AUC:", " ".join(f"{a:.2f}" for a in rising[name]))
-assert all(0.3 < a <= 1 for a in rising["as they come, bias 2"])
+assert np.mean(rising["as they come, bias 2"][:2]) < np.mean(rising["equally often"][:2])
 
 # %% [markdown]
 # Compare the first numbers of both lines with those of the equal draws. How long the plateau lasts is a matter of
@@ -818,7 +821,8 @@ torch.manual_seed(0)
 network = RNN(1, 32, 1, 2)
 history = fitted(network, seed=0, patience=5)
 clipped = np.mean(history.largest_gradient_norm > 1)
-print(f"{len(history.score)} epochs, stopped early: {history.stopped_early}; best epoch {history.best_epoch + 1}")
+print(f"{len(history.score)} epochs, stopped early: {history.stopped_early};"
+      f" best epoch {history.best_epoch + 1}")  # fmt: skip
 largest = history.largest_gradient_norm
 print(f"largest norm of an epoch: {largest.min():.1f} to {largest.max():.1f};"
       f" above 1 in {clipped:.0%} of the epochs")  # fmt: skip
@@ -855,9 +859,10 @@ plots.picture(
 #
 # **A power cut.** To go on as if nothing had happened, weights are not enough. Adam has two moving averages for each
 # weight and a count of steps; the schedule has its place; the best epoch and its weights must be known; and the order
-# of the next batches hangs on the random numbers. `fit` saves all of that after each epoch, and seeds each epoch anew
-# from `seed` and its number. The file is written beside the old one and then takes its name, so a cut in the middle of
-# writing leaves the old one whole. And there is no pickle in it that could run code.
+# of the next batches hangs on the random numbers. `fit` saves the first of these after each epoch, and it seeds each
+# epoch anew from `seed` and its number, so that the last need not be saved. The file is written beside the old one and
+# then takes its name: a cut in the middle of writing leaves the old one whole. And reading it runs no code that
+# somebody put into it (lesson 06b).
 #
 # To see it, add a little noise to each beat as augmentation, and let the power fail in the third epoch: after 60
 # batches, 25 to an epoch.
@@ -1045,12 +1050,12 @@ plots.picture(
 )
 
 # %% [markdown]
-# Training has **opened the road**, in all three. The fresh lines fall exponentially, as derived. The trained ones
-# reach back to R and beyond. Over forty steps even the vanilla cell found weights whose product of Jacobians keeps its
-# length in the directions that matter: the law is about random weights, and these are no longer random. Make the
-# sequence longer and that becomes a matter of luck (the 20 steps of section 5 were already too many for an LSTM with
-# its gates half shut); that is where the gates earn their weights. Theory says which cells **can** remember. On your
-# data, measure.
+# Training has **opened the road**, in all three. (Compare the slopes, not the heights: trained logits are larger in
+# all.) The fresh lines fall exponentially, as derived. The trained ones reach back to R and beyond. Over forty steps
+# even the vanilla cell found weights whose product of Jacobians keeps its length in the directions that matter: the
+# law is about random weights, and these are no longer random. On other tasks that need not work (in section 5, 20
+# steps were too many for an LSTM with its gates half shut). Theory says which cells **can** remember. On your data,
+# measure.
 
 # %% [markdown]
 # ## Real patients
@@ -1123,7 +1128,7 @@ if have_mitdb:
     for (key, values), marker, shift in zip(by_record.items(), "so", (-0.1, 0.1)):
         axes.plot(np.arange(len(held)) + shift, values, marker, linestyle="none", label=f"trained on {key}")
     axes.axhline(0.5, color="black", linestyle=":", linewidth=1)
-    axes.set(xlabel="record", ylabel="AUC within the record", title="Real patients, one by one (start 0; 10 V beats or more)")
+    axes.set(xlabel="record", ylabel="AUC within the record", title="Real patients, one by one (start 0)")
     axes.set_xticks(range(len(held)), held)
     axes.legend()
     said = "; ".join(f"{r}: {a:.2f} and {b:.2f}" for r, a, b in zip(held, *by_record.values()))
@@ -1131,8 +1136,9 @@ if have_mitdb:
 
 # %% [markdown]
 # The intervals are wide, and the two starts differ as well. The picture says why: people differ more than networks do,
-# and to the few who are unlike the others a network gives an answer by chance. Look at one
-# person closely, record 207.
+# and to the few who are unlike the others a network gives an answer by chance. Where the interval of a difference
+# holds 0, these eleven do not decide whether training on real people was better. Look at one person closely, record
+# 207.
 
 # %%
 if have_mitdb:
@@ -1174,7 +1180,7 @@ if have_mitdb:
 #   they also met different numbers of beats.
 # - Anything about S beats: a premature beat with a normal shape cannot be told by its shape. It takes timing (08d).
 #
-# **Published beside it**: on the 22 people of DS2, a classifier with shape **and** timing of two leads reached a
+# **Published beside it**: on the 22 records of DS2, a classifier with shape **and** timing of two leads reached a
 # sensitivity of 77.7 % and a PPV of 81.9 % for V ([de Chazal and others
 # 2004](https://doi.org/10.1109/TBME.2004.827359)). Other people, more leads, other inputs: a landmark, not a race.
 

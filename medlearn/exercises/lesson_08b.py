@@ -62,6 +62,11 @@ def _states(x, U, W, b, *, slope=np.tanh):
             "You read the sequence from its end. x[0] comes first.",
         ),
         (
+            lambda x, U, W, b: np.tile(_states(x, U, W, b)[-1], (len(x), 1)),
+            "All rows are the last state: you appended one and the same array each time, and changed it in place."
+            " Make a new h in each step: h = np.tanh(...).",
+        ),
+        (
             lambda x, U, W, b: _states(x, U, W, b).T,
             "The states stand in columns. One row for each time: shape (time, hidden).",
         ),
@@ -121,7 +126,7 @@ def _jacobian(states, W, start, *, first=1, earlier=0, columns=False, plain=Fals
         ),
         (
             lambda states, W, start: _jacobian(states, W, start).T,
-            "That is the transpose, which carries a gradient back. Row i, column j shall be d h_last[i] / d h_start[j].",
+            "That is the transpose, which carries a gradient back. Row i, column j is d h_last[i] / d h_start[j].",
         ),
     ],
     hints=[
@@ -157,6 +162,10 @@ def _largest(W):
         (
             lambda W, steps, steepest: (steepest * np.linalg.norm(W)) ** steps,
             "np.linalg.norm of a matrix is the root of the sum of squares, which is larger. Use np.linalg.norm(W, 2).",
+        ),
+        (
+            lambda W, steps, steepest: (steepest * np.abs(W).max()) ** steps,
+            "That is the largest entry. Several entries act together: take the largest singular value.",
         ),
         (
             lambda W, steps, steepest: steepest * _largest(W) * steps,
