@@ -746,8 +746,8 @@ axes[1].legend(loc="lower right", ncols=3, fontsize=9)
 plots.picture(
     figure,
     alt="Above, eight seconds of ECG with a triangle on each R peak that was found. Below, the height of each hump on "
-    "a logarithmic axis: circles, taken for beats, lie above the dashed threshold; crosses, taken for noise, mostly far "
-    "below it.",
+    "a logarithmic axis: circles, taken for beats, lie above the dashed threshold; crosses, taken for noise, mostly "
+    "far below it.",
 )
 
 # %% [markdown]
