@@ -53,7 +53,14 @@ def test_macro_f1_by_hand():
 
 @pytest.mark.parametrize(
     ("before_s", "usual_s", "width_s", "expected"),
-    [(1.0, 1.0, 0.2, "N"), (0.84, 1.0, 0.0999, "S"), (0.84, 1.0, 0.1, "V"), (0.86, 1.0, 0.1, "N")],
+    [
+        (1.0, 1.0, 0.2, "N"),
+        (0.84, 1.0, 0.0999, "S"),
+        (0.84, 1.0, 0.1, "V"),
+        (0.85, 1.0, 0.1, "N"),
+        (1.0, 1.25, 0.1, "V"),  # 80 % of a slow heart's interval
+        (0.42, 0.5, 0.1, "V"),  # 84 %, though 0.08 s only
+    ],
 )
 def test_rr_rule_at_its_borders(before_s, usual_s, width_s, expected):
     assert solution(ex.rr_rule)(before_s, usual_s, width_s) == expected
@@ -66,6 +73,12 @@ def test_patient_folds_keep_patients_whole_and_folds_even(rng):
     assert all(len(found) == 1 for found in of_patient.values())
     sizes = np.bincount([found.pop() for found in of_patient.values()])
     assert sizes.tolist() == [5, 5, 4, 4, 4]  # 22 = 5 + 5 + 4 + 4 + 4
+
+
+def test_patient_folds_do_not_depend_on_the_order_of_the_beats():
+    # sorted: a, b, c are 0, 1, 2; in two folds 0, 1, 0
+    assert solution(ex.patient_folds)(np.array(["c", "b", "a", "c"]), 2).tolist() == [0, 1, 0, 0]
+    assert solution(ex.patient_folds)(np.array(["b", "c", "a"]), 2).tolist() == [1, 0, 0]
 
 
 def test_patient_folds_pass_the_guard(rng):
@@ -124,10 +137,10 @@ def test_sampling_weights_by_hand():
 
 
 def test_aami_scores_by_hand():
-    # S row: 2 + 6 + 1 + 1 + 0 = 10. S column N, S, V, F: 3 + 6 + 1 + 2 = 12. V row: 1 + 1 + 8 + 0 + 0 = 10.
+    # S row: 2 + 6 + 1 + 1 + 0 = 10. S column N, S, V, F: 3 + 6 + 1 + 2 = 12. V row: 1 + 1 + 8 + 4 + 2 = 16.
     # V column N, S, V: 1 + 1 + 8 = 10
-    confusion = np.array([[90, 3, 1, 0, 0], [2, 6, 1, 1, 0], [1, 1, 8, 0, 0], [0, 2, 50, 1, 0], [0, 70, 60, 0, 1]])
-    assert solution(ex.aami_scores)(confusion) == pytest.approx((0.6, 0.5, 0.8, 0.8))
+    confusion = np.array([[90, 3, 1, 0, 0], [2, 6, 1, 1, 0], [1, 1, 8, 4, 2], [0, 2, 50, 1, 0], [0, 70, 60, 0, 1]])
+    assert solution(ex.aami_scores)(confusion) == pytest.approx((0.6, 0.5, 0.5, 0.8))
 
 
 def test_aami_scores_without_fusion_and_unclassifiable_are_the_reports(rng):
@@ -144,6 +157,6 @@ def test_aami_scores_may_come_as_a_list():
 
 
 def test_alarms_per_hour_by_hand():
-    # two of the three normal beats are called something else, in 0.5 + 1.5 hours
+    # two of the three normal beats are called something else, in 0.5 + 3.5 hours
     labels, calls = np.array([0, 0, 0, 1, 2]), np.array([0, 1, 2, 1, 0])
-    assert solution(ex.alarms_per_hour)(labels, calls, {"ann": 0.5, "bob": 1.5}) == pytest.approx(1.0)
+    assert solution(ex.alarms_per_hour)(labels, calls, {"ann": 0.5, "bob": 3.5}) == pytest.approx(0.5)
