@@ -31,11 +31,6 @@ class BeatSequences:
     augment : function, optional
         Called with the signals of a batch.
 
-    Attributes
-    ----------
-    class_shares : ndarray, shape (classes,)
-        The share of each class among the beats of the sequences, in the mean: the neighbours come along undrawn.
-
     Raises
     ------
     ValueError
@@ -62,19 +57,14 @@ class BeatSequences:
         self.signals, self.rr = (torch.as_tensor(np.asarray(each, dtype=np.float32)) for each in (signals, rr))
         self.targets = torch.as_tensor(np.asarray(labels, dtype=np.int64))
         self.num_beats, self.batch_size, self.num_batches, self.augment = num_beats, batch_size, num_batches, augment
-        weights, counts = beat_weights(labels, records), np.zeros(len(labels))
+        weights = beat_weights(labels, records)
         first, last = np.zeros((2, len(labels)), dtype=np.int64)  # the sequences that a record has room for
-        triangle = np.bartlett(2 * num_beats + 1)  # how often a neighbour so far away comes along
         for place in places:
             if place.stop - place.start < num_beats:
                 weights[place] = 0
             first[place], last[place] = place.start, place.stop - num_beats
-            counts[place] = np.convolve(weights[place], triangle)[num_beats:-num_beats]
         if not weights.any():
             raise ValueError(f"no record with labelled beats has {num_beats} beats; pass a smaller num_beats.")
-        known = self.targets.numpy() >= 0
-        shares = np.bincount(self.targets.numpy()[known], counts[known])
-        self.class_shares = shares / shares.sum()
         self.weights, self.first, self.last = (torch.as_tensor(each) for each in (weights, first, last))
 
     def __len__(self):
