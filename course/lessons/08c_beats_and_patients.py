@@ -536,7 +536,7 @@ assert min(coin_right["by beat"]) > 0.8 and abs(np.mean(coin_right["by patient"]
 #
 # This is [logit adjustment](glossary:logit-adjustment) ([Menon and others
 # 2021](https://doi.org/10.48550/arXiv.2007.07314)). No training, one subtraction. With $\tau=0$ you get most beats
-# right; with $\tau=1$ the best mean sensitivity; between them lies a dial. **Neither is the best macro-F1**, and
+# right; with $\tau=1$ the best mean sensitivity; between them lies a dial. **Neither aims at the macro-F1**, and
 # neither knows what a false alarm costs.
 #
 # ### Exercise: adjust the logits
