@@ -52,6 +52,8 @@ assert 0.03 < train.labels.mean() < 0.2
 # %%
 import torch
 
+torch.set_num_threads(1)  # steps in time are small: two threads would mostly wait for each other
+
 
 def centred(beats):
     return beats.signals_mv - np.median(beats.signals_mv, axis=1, keepdims=True)
