@@ -28,7 +28,7 @@ def benchmark(monkeypatch):
         module.loaded.append(subset if source == "mitdb" else seed)
         names = {"DS1": ("209", "201", "207", "208"), "DS2": ("202", "100", "103", "105")}.get(subset)
         names = names or [f"simulated/{seed + k}" for k in range(4)]
-        renamed = np.select([few.records == record for record in np.unique(few.records)], names)
+        renamed = np.select([few.records == record for record in np.unique(few.records)], names, default="")
         return replace(few, records=renamed, patients=renamed)
 
     monkeypatch.setattr(module.data, "load_beats", load)
