@@ -15,6 +15,10 @@ __all__ = load_lazily(
     __name__,
     {
         "archives": ("UnsafeArchive", "unpack"),
+        "brain": ("BrainScan", "between", "simulate_brain"),
+        "brain_anatomy": ("Lesion",),
+        "brain_landmarks": ("brain_landmarks",),
+        "brain_pose": ("random_pose",),
         "burned_in": ("blank_rectangles", "find_burned_in_text"),
         "cache": ("DataUnavailable", "available", "cache_folder", "is_available", "missing", "remove", "verify"),
         "catalogue": ("Card", "RemoteFile", "card", "cards", "read_catalogue"),
