@@ -19,6 +19,7 @@ __all__ = load_lazily(
         "brain_anatomy": ("Lesion",),
         "brain_landmarks": ("brain_landmarks",),
         "brain_pose": ("random_pose",),
+        "brain_slices": ("BrainSlices", "simulate_brain_slices"),
         "burned_in": ("blank_rectangles", "find_burned_in_text"),
         "cache": ("DataUnavailable", "available", "cache_folder", "is_available", "missing", "remove", "verify"),
         "catalogue": ("Card", "RemoteFile", "card", "cards", "read_catalogue"),

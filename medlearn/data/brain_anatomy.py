@@ -99,9 +99,8 @@ class Lesion:
         drawn = rng.random()  # always drawn: a given place changes nothing else
         if self.centre_mm is not None:
             return np.array(self.centre_mm, dtype=float)
-        depth_mm, places_mm = _white_depths()
-        deep = places_mm[depth_mm >= min(self.radius_mm, 0.8 * depth_mm.max())]
-        return deep[int(drawn * len(deep))]
+        places_mm = white_places(self.radius_mm)
+        return places_mm[int(drawn * len(places_mm))]
 
 
 @lru_cache(maxsize=1)
@@ -219,6 +218,23 @@ def labels_of(shares):
 def _cropped(image):
     low, high = (image.TransformPhysicalPointToIndex(corner) for corner in BRAIN_BOX_MM)
     return image[low[0] : high[0] + 1, low[1] : high[1] + 1, low[2] : high[2] + 1]
+
+
+def white_places(radius_mm, height_mm=None):
+    """Return points of the template's white matter, above the commissures, that are about as deep as a radius.
+
+    Where none is deep enough, those that are almost as deep as the deepest.
+
+    Returns
+    -------
+    ndarray, shape (n, 3)
+        In mm, LPS; within half a millimetre of a height if one is given.
+    """
+    depth_mm, places_mm = _white_depths()
+    if height_mm is not None:
+        here = np.abs(places_mm[:, 2] - height_mm) <= 0.5
+        depth_mm, places_mm = depth_mm[here], places_mm[here]
+    return places_mm[depth_mm >= min(radius_mm, 0.8 * depth_mm.max(initial=0.0))]
 
 
 def _fine_places(voxels, centre_mm, reach_mm):
