@@ -16,8 +16,8 @@ __all__ = load_lazily(
     {
         "archives": ("UnsafeArchive", "unpack"),
         "brain": ("BrainScan", "between", "simulate_brain"),
-        "brain_anatomy": ("Lesion",),
         "brain_landmarks": ("brain_landmarks",),
+        "brain_lesion": ("Lesion",),
         "brain_pose": ("random_pose",),
         "brain_real": (
             "CtTemplate",

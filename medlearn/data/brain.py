@@ -6,20 +6,12 @@ from functools import lru_cache
 import numpy as np
 import SimpleITK as sitk
 
-from medlearn.data.brain_anatomy import (
-    BRAIN_BOX_MM,
-    CENTRE_MM,
-    FIRST_MM,
-    LAST_MM,
-    Lesion,
-    Voxels,
-    labels_of,
-    lesion_share,
-    sample_shares,
-)
-from medlearn.data.brain_contrast import CONTRASTS, TISSUES, add_noise, bias_field, signals
+from medlearn.data.brain_anatomy import BRAIN_BOX_MM, CENTRE_MM, FIRST_MM, LAST_MM, Voxels, labels_of, sample_shares
+from medlearn.data.brain_contrast import CONTRASTS, TISSUES, kept_share, mix, signals
 from medlearn.data.brain_landmarks import LANDMARK_NAMES, brain_landmarks
+from medlearn.data.brain_lesion import Lesion, lesion_share
 from medlearn.data.brain_pose import as_pose
+from medlearn.data.brain_scanner import add_noise, bias_field
 from medlearn.data.brain_warp import Lattice, apply, compose, invert_points, random_bend
 from medlearn.data.catalogue import Card, card
 from medlearn.data.options import check_number, check_whole
@@ -223,10 +215,7 @@ def _fill(lesion, voxels, bend, pose, seed):
 def _picture(shares, filled, voxels, contrast, bias, noise, seed, visit):
     """Return the image of a mixture of tissues, shape (z, y, x), and the name of its sequence."""
     values, sequence = signals(contrast, _rng(seed, _TISSUE), _rng(seed, _SEQUENCE, visit))
-    image = np.tensordot(np.array([values[name] for name in TISSUES[:3]], np.float32), shares, 1)  # (z, y, x)
-    if filled is not None:
-        image *= 1 - filled / np.maximum(shares.sum(0), np.float32(1e-6))
-        image += np.float32(values["lesion"]) * filled
+    image = mix(shares, filled, values)  # (z, y, x)
     if bias:
         image *= bias_field(_rng(seed, _BIAS, visit), bias, voxels.axes_mm(), BRAIN_BOX_MM)
     rng = _rng(seed, _NOISE, visit, CONTRASTS.index(contrast))
@@ -235,7 +224,7 @@ def _picture(shares, filled, voxels, contrast, bias, noise, seed, visit):
 
 def _volumes(shares, filled, voxels):
     """Return the volume of each tissue in ml; a lesion takes its part from what it replaces."""
-    kept = shares if filled is None else shares * (1 - filled / np.maximum(shares.sum(0), np.float32(1e-6)))
+    kept = shares if filled is None else shares * kept_share(shares, filled)
     volumes = {name: float(share.sum(dtype=float)) for name, share in zip(TISSUES, kept, strict=False)}
     volumes["lesion"] = 0.0 if filled is None else float(filled.sum(dtype=float))
     return {name: volume * voxels.millilitres for name, volume in volumes.items()}

@@ -70,7 +70,7 @@ class SpoiledGradientEcho:
 
 @dataclass(frozen=True)
 class InversionRecovery:
-    """A spin echo after an inversion: repetition, inversion and echo time. The sign is lost, as in a magnitude image."""
+    """A spin echo after an inversion: repetition, inversion and echo time. A magnitude image has no sign."""
 
     repetition_ms: float
     inversion_ms: float
@@ -137,6 +137,33 @@ def signals(contrast, person_rng, scanner_rng):
             return values, str(sequence)
 
 
+def mix(shares, filled, values):
+    """Return the mean brightness in each voxel.
+
+    Parameters
+    ----------
+    shares : ndarray of float32, shape (3, z, y, x)
+        Of CSF, grey and white matter.
+    filled : ndarray of float32, shape (z, y, x), or None
+        What a lesion takes from them.
+    values : dict of str to float
+        For each of ``TISSUES``.
+
+    Returns
+    -------
+    ndarray of float32, shape (z, y, x)
+    """
+    image = np.tensordot(np.array([values[name] for name in TISSUES[:3]], np.float32), shares, 1)  # (z, y, x)
+    if filled is None:
+        return image
+    return image * kept_share(shares, filled) + np.float32(values["lesion"]) * filled
+
+
+def kept_share(shares, filled):
+    """Return which part of its tissue each voxel keeps beside a lesion, 0 to 1."""
+    return 1 - filled / np.maximum(shares.sum(0), np.float32(1e-6))
+
+
 def _of_this_person(rng):
     def vary(tissue):
         longer, denser = np.exp(rng.normal(0, _SPREAD, 3)), np.exp(rng.normal(0, _SPREAD_DENSITY))
@@ -159,67 +186,3 @@ def _random_sequence(rng):
     if kind == 1:
         return SpinEcho(float(np.exp(rng.uniform(np.log(400), np.log(6000)))), rng.uniform(10, 140))
     return InversionRecovery(rng.uniform(6000, 10000), rng.uniform(300, 2500), rng.uniform(10, 120))
-
-
-def bias_field(rng, amount, axes_mm, box_mm):
-    """Return a smooth field of brightness, such as a receiving coil leaves it.
-
-    A random polynomial of the second degree in x, y and z. Over the box it goes from ``1 - amount / 2`` to
-    ``1 + amount / 2``: BrainWeb's "20 %" is an amount of 0.2.
-
-    Parameters
-    ----------
-    rng : numpy.random.Generator
-    amount : float
-    axes_mm : sequence of ndarray
-        The places of the voxels along x, y, z.
-    box_mm : tuple of two sequences of float
-        Two corners of the box, where the brain is.
-
-    Returns
-    -------
-    ndarray of float32, shape (z, y, x)
-    """
-    weights = rng.normal(0, 1, (3, 3, 3))
-    weights[np.add.outer(np.add.outer(np.arange(3), np.arange(3)), np.arange(3)) > 2] = 0.0  # degree 2 at most
-    weights[0, 0, 0] = 0.0
-
-    def field(axes):
-        middle, half = np.mean(box_mm, axis=0), np.ptp(np.array(box_mm), axis=0) / 2
-        x, y, z = (np.vander((a - m) / h, 3, increasing=True) for a, m, h in zip(axes, middle, half, strict=True))
-        planes = np.einsum("kji,zk,yj->zyi", weights, z, y).astype(np.float32)
-        return planes @ x.T.astype(np.float32)  # (z, y, 3) @ (3, x)
-
-    inside = field([np.linspace(low, high, 15) for low, high in zip(*box_mm, strict=True)])
-    low, high = float(inside.min()), float(inside.max())
-    return 1 + amount * ((field(axes_mm) - low) / (high - low) - np.float32(0.5))
-
-
-def add_noise(clean, amount, rng, *, magnitude):
-    """Return an image with noise: Rician for a magnitude image of MR, else Gaussian.
-
-    Rician: the length of a complex number whose two parts have Gaussian noise. Where there is no signal, it is
-    Rayleigh noise, with mean ``amount sqrt(pi / 2)``.
-
-    Parameters
-    ----------
-    clean : ndarray of float32
-    amount : float
-        Standard deviation of the Gaussian noise.
-    rng : numpy.random.Generator
-    magnitude : bool
-
-    Returns
-    -------
-    ndarray of float32
-
-    References
-    ----------
-    Gudbjartsson H, Patz S. Magn Reson Med 34:910, 1995, doi:10.1002/mrm.1910340618.
-    """
-    if amount == 0:
-        return clean
-    noisy = clean + np.float32(amount) * rng.standard_normal(clean.shape, dtype=np.float32)
-    if magnitude:
-        noisy = np.hypot(noisy, np.float32(amount) * rng.standard_normal(clean.shape, dtype=np.float32))
-    return noisy

@@ -1,24 +1,18 @@
 """Slices of simulated brains, bent in their own plane: cheap, and with the exact way from any one to any other."""
 
 from dataclasses import dataclass, field
-from functools import lru_cache
 
 import numpy as np
 import SimpleITK as sitk
 
 from medlearn.data.brain import check_look
-from medlearn.data.brain_anatomy import BRAIN_BOX_MM, CENTRE_MM, Lesion, Voxels, labels_of, lesion_share, template_shares
-from medlearn.data.brain_anatomy import white_places
-from medlearn.data.brain_contrast import TISSUES, add_noise, bias_field, signals
-from medlearn.data.brain_warp import Lattice, compose, invert_points, random_bend
+from medlearn.data.brain_anatomy import CENTRE_MM
+from medlearn.data.brain_planes import HIGHEST_MM, LOWEST_MM, slices_of
+from medlearn.data.brain_warp import compose
 from medlearn.data.catalogue import Card, card
 from medlearn.data.options import check_number, patient_seeds
 
 _FIELD_MM = (192.0, 224.0)  # width and height of a slice
-_LOWEST_MM, _HIGHEST_MM = -60.0, 75.0
-_NODE_MM, _MARGIN_MM = 4.0, 32.0
-# Streams of random numbers; those of the volumes are lower.
-_BEND, _LESION, _TISSUE, _SEQUENCE, _BIAS, _NOISE, _HEIGHT = range(20, 27)
 
 
 @dataclass(frozen=True)
@@ -100,9 +94,8 @@ class BrainSlices:
         """Return some of the slices: a slice object, a mask, or whole numbers."""
         chosen = np.arange(len(self))[indices]
         arrays = (self.images, self.labels, self.lesion_masks, self.patients, self.heights_mm)
-        images, labels, lesions, patients, heights = (array[chosen] for array in arrays)
         ways = (tuple(way[k] for k in chosen) for way in (self.to_subject, self.to_template))
-        return BrainSlices(images, labels, lesions, patients, heights, self.spacing_mm, self.origin_mm, *ways, self.card)
+        return BrainSlices(*(array[chosen] for array in arrays), self.spacing_mm, self.origin_mm, *ways, self.card)
 
 
 def simulate_brain_slices(
@@ -151,7 +144,7 @@ def simulate_brain_slices(
     Examples
     --------
     >>> slices = simulate_brain_slices(3, spacing_mm=4)
-    >>> slices.images.shape, slices.patients[0]
+    >>> slices.images.shape, str(slices.patients[0])
     ((3, 56, 48), 'SIM-BRAIN-SLICES-0')
     """
     seeds = patient_seeds(num_subjects, seed)
@@ -165,7 +158,7 @@ def simulate_brain_slices(
     columns, rows = (round(length / spacing_mm) for length in _FIELD_MM)
     origin = tuple(CENTRE_MM[k] - (n - 1) / 2 * spacing_mm for k, n in enumerate((columns, rows)))
     parts = [
-        _one_subject(patient, heights_mm, jitter_mm, (origin, spacing_mm, thickness_mm, (columns, rows)), look,
+        slices_of(patient, heights_mm, jitter_mm, (origin, spacing_mm, thickness_mm, (columns, rows)), look,
                      radii_mm, max_displacement_mm)
         for patient in seeds
     ]  # fmt: skip
@@ -177,93 +170,12 @@ def simulate_brain_slices(
     )  # fmt: skip
 
 
-def _one_subject(patient, heights_mm, jitter_mm, grid, look, radii_mm, max_displacement_mm):
-    """Return the images, labels, lesion masks, heights and bends of the slices of one subject."""
-    origin, spacing_mm, thickness_mm, size = grid
-    bend = random_bend(_rng(patient, _BEND), _lattice(), max_displacement_mm, CENTRE_MM[:2])
-    moved = _rng(patient, _HEIGHT).uniform(-jitter_mm, jitter_mm, len(heights_mm))
-    heights = np.clip(heights_mm + moved, _LOWEST_MM, _HIGHEST_MM)
-    place = _lesion_of(patient, radii_mm, heights, bend)
-    found = []
-    for number, height in enumerate(heights.tolist()):
-        voxels = Voxels((*origin, height), (spacing_mm, spacing_mm, thickness_mm), (*size, 1))
-        shares = _plane_shares(voxels, bend.to_template)
-        filled = np.zeros_like(shares[0])
-        if place:
-            filled = lesion_share(voxels, *place, sitk.Euler3DTransform(), _rng(patient, _LESION, 1)) * shares.sum(0)
-        image = _picture(shares, filled, voxels, look, patient, number)
-        found.append((image[0], labels_of(shares)[0], (filled[0] > 0.5).astype(np.uint8), height, bend))
-    return tuple(list(part) for part in zip(*found, strict=True))
-
-
-def _picture(shares, filled, voxels, look, patient, number):
-    contrast, bias, noise = look
-    values, _ = signals(contrast, _rng(patient, _TISSUE), _rng(patient, _SEQUENCE))
-    kept = shares * (1 - filled / np.maximum(shares.sum(0), np.float32(1e-6)))
-    image = np.tensordot(np.array([values[name] for name in TISSUES[:3]], np.float32), kept, 1)  # (1, y, x)
-    image += np.float32(values["lesion"]) * filled
-    if bias:
-        image *= bias_field(_rng(patient, _BIAS), bias, voxels.axes_mm(), BRAIN_BOX_MM)
-    return add_noise(image, 100.0 * noise, _rng(patient, _NOISE, number), magnitude=contrast != "CT")
-
-
-def _lesion_of(patient, radii_mm, heights_mm, bend):
-    """Return a lesion and its centre in the subject, or None."""
-    if radii_mm is None:
-        return None
-    rng = _rng(patient, _LESION)
-    radius_mm, height_mm = rng.uniform(*radii_mm), rng.choice(heights_mm)
-    places_mm = white_places(radius_mm, height_mm)
-    if not len(places_mm):
-        raise ValueError(f"there is no white matter for a lesion at a height of {height_mm:g} mm; take 10 to 60 mm.")
-    x_mm, y_mm, _ = places_mm[rng.integers(len(places_mm))]
-    centre_mm = invert_points(bend.to_template, [(x_mm, y_mm)])[0]
-    return Lesion(radius_mm), np.array([*centre_mm, height_mm])
-
-
-def _plane_shares(voxels, to_template):
-    """Return the shares of CSF, grey and white matter in the pixels of one slice, shape (3, 1, y, x)."""
-    parts = np.ceil(np.array(voxels.spacing_mm[:2]) - 1e-9).astype(int)
-    step = np.array(voxels.spacing_mm[:2]) / parts
-    origin = (np.array(voxels.origin_mm[:2]) - np.array(voxels.spacing_mm[:2]) / 2 + step / 2).tolist()
-    size, step, axes = (np.array(voxels.size[:2]) * parts).tolist(), step.tolist(), np.eye(2).ravel().tolist()
-    displacement = sitk.TransformToDisplacementField(to_template, sitk.sitkVectorFloat64, size, origin, step, axes)
-    planes = _planes(voxels.origin_mm[2], voxels.spacing_mm[2])
-    fine = [sitk.Warp(plane, displacement, sitk.sitkLinear, size, origin, step, axes, 0.0) for plane in planes]
-    return np.stack([sitk.GetArrayFromImage(sitk.BinShrink(image, parts.tolist()))[None] for image in fine])
-
-
-@lru_cache(maxsize=8)
-def _planes(height_mm, thickness_mm):
-    """Return the mean shares of the template over a slice, as three images in 2-D."""
-    count = int(np.ceil(thickness_mm))
-    planes = []
-    for image in template_shares():
-        (width, depth, _), (x_mm, y_mm, _) = image.GetSize(), image.GetOrigin()
-        first = height_mm + thickness_mm * (0.5 / count - 0.5)
-        slab = sitk.Resample(
-            image, (width, depth, count), sitk.Transform(3, sitk.sitkIdentity), sitk.sitkLinear, (x_mm, y_mm, first),
-            (1.0, 1.0, thickness_mm / count), image.GetDirection(), 0.0, sitk.sitkFloat32,
-        )  # fmt: skip
-        plane = sitk.GetImageFromArray(sitk.GetArrayFromImage(slab).mean(0))
-        plane.SetOrigin((x_mm, y_mm))
-        planes.append(plane)
-    return tuple(planes)
-
-
-def _lattice():
-    low, high = (np.array(corner[:2]) for corner in BRAIN_BOX_MM)
-    return Lattice.around(low - _MARGIN_MM - 16, high + _MARGIN_MM + 16, _NODE_MM)
-
-
-def _rng(*key):
-    return np.random.default_rng(list(key))
-
-
 def _checked_heights(heights_mm):
     heights = np.atleast_1d(np.asarray(heights_mm, dtype=float))
-    if heights.ndim != 1 or not len(heights) or not ((heights >= _LOWEST_MM) & (heights <= _HIGHEST_MM)).all():
-        raise ValueError(f"heights_mm must be one or more numbers, {_LOWEST_MM:g} to {_HIGHEST_MM:g}, got {heights_mm!r}.")
+    if heights.ndim != 1 or not len(heights) or not ((heights >= LOWEST_MM) & (heights <= HIGHEST_MM)).all():
+        raise ValueError(
+            f"heights_mm must be one or more numbers, {LOWEST_MM:g} to {HIGHEST_MM:g}, got {heights_mm!r}."
+        )
     return heights
 
 
