@@ -110,8 +110,10 @@ def simulate_brain(
     Notes
     -----
     Around the brain there is nothing: no signal, 0 HU, as after a skull was stripped. Labels come from the true
-    mixture. The template is larger than most brains (doi:10.1002/hbm.20345), and so are these: about 1,030 ml of grey
-    and 630 ml of white matter, 170 ml of CSF. To get the image without bias and noise, ask again with both 0.
+    mixture. The template is larger than most brains (doi:10.1002/hbm.20345), and so are these: of 12 seeds the grey
+    matter has 964 to 1,139 ml, the white 597 to 689, the CSF (without that of the spine and outside the template's
+    mask) 162 to 192. There and back misses by 0.05 mm on average, by 0.26 at most. For the image without bias and
+    noise, ask again with both 0.
 
     Examples
     --------

@@ -9,7 +9,7 @@ from medlearn.data.head_ct import TISSUE_HU
 CONTRASTS = ("T1", "T2", "PD", "FLAIR", "CT", "random")
 TISSUES = ("csf", "grey", "white", "lesion")
 
-_SPREAD, _SPREAD_DENSITY = 0.03, 0.01  # assumed: standard deviation of the logarithm from patient to patient
+_SPREAD, _SPREAD_DENSITY = 0.015, 0.005  # assumed: standard deviation of the logarithm from patient to patient
 _LESION_HU = 18.0  # assumed: less dense than white matter, as in oedema
 _LEAST_DIFFERENCE = 5.0  # between any two tissues of a random contrast, where the brightest is 100
 
@@ -104,7 +104,7 @@ def signals(contrast, person_rng, scanner_rng):
     contrast : {"T1", "T2", "PD", "FLAIR", "CT", "random"}
         ``"random"`` draws a sequence and its times until any two of CSF, grey and white matter differ by 5.
     person_rng : numpy.random.Generator
-        Varies the relaxation times by 3 % (standard deviation) from patient to patient.
+        Varies the relaxation times by 1.5 % (standard deviation) from patient to patient.
     scanner_rng : numpy.random.Generator
         Draws the random sequence.
 

@@ -13,6 +13,7 @@ from medlearn.data.options import check_number
 
 _FINE_MM = 0.5  # samples in a voxel are at most so far apart
 _WAVES = 6
+_DEEP = 0.6  # of the greatest depth
 _LOWEST_MM = 5.0  # above the brain stem and the cerebellum
 
 
@@ -54,11 +55,11 @@ class Lesion:
                 )
 
     def place(self, rng):
-        """Return the centre on the template: the given one, or one that is drawn."""
+        """Return the centre on the template: the given one, or one that is drawn, whatever the radius."""
         drawn = rng.random()  # always drawn: a given place changes nothing else
         if self.centre_mm is not None:
             return np.array(self.centre_mm, dtype=float)
-        places_mm = white_places(self.radius_mm)
+        places_mm = white_places()
         return places_mm[int(drawn * len(places_mm))]
 
 
@@ -97,10 +98,8 @@ def lesion_share(voxels, lesion, centre_mm, pose, rng):
     return share
 
 
-def white_places(radius_mm, height_mm=None):
-    """Return points of the template's white matter, above the commissures, that are about as deep as a radius.
-
-    Where none is deep enough, those that are almost as deep as the deepest.
+def white_places(height_mm=None):
+    """Return the points of the template's white matter, above the commissures, that lie deepest in it.
 
     Returns
     -------
@@ -111,7 +110,7 @@ def white_places(radius_mm, height_mm=None):
     if height_mm is not None:
         here = np.abs(places_mm[:, 2] - height_mm) <= 0.5
         depth_mm, places_mm = depth_mm[here], places_mm[here]
-    return places_mm[depth_mm >= min(radius_mm, 0.8 * depth_mm.max(initial=0.0))]
+    return places_mm[depth_mm >= _DEEP * depth_mm.max(initial=0.0)]
 
 
 def _fine_places(voxels, centre_mm, reach_mm):

@@ -51,7 +51,7 @@ def _lesion_of(patient, radii_mm, heights_mm, bend):
         return None
     rng = _rng(patient, _LESION)
     radius_mm, height_mm = rng.uniform(*radii_mm), rng.choice(heights_mm)
-    places_mm = white_places(radius_mm, height_mm)
+    places_mm = white_places(height_mm)
     if not len(places_mm):
         raise ValueError(f"there is no white matter for a lesion at a height of {height_mm:g} mm; take 10 to 60 mm.")
     x_mm, y_mm, _ = places_mm[rng.integers(len(places_mm))]

@@ -10,7 +10,7 @@ from medlearn.data.brain_anatomy import CENTRE_MM
 from medlearn.data.brain_planes import HIGHEST_MM, LOWEST_MM, slices_of
 from medlearn.data.brain_warp import compose
 from medlearn.data.catalogue import Card, card
-from medlearn.data.options import check_number, patient_seeds
+from medlearn.data.options import check_number, check_whole, patient_seeds
 
 _FIELD_MM = (192.0, 224.0)  # width and height of a slice
 
@@ -147,7 +147,7 @@ def simulate_brain_slices(
     >>> slices.images.shape, str(slices.patients[0])
     ((3, 56, 48), 'SIM-BRAIN-SLICES-0')
     """
-    seeds = patient_seeds(num_subjects, seed)
+    seeds = patient_seeds(check_whole("num_subjects", num_subjects, 1, 10_000), seed)
     spacing_mm = check_number("spacing_mm", spacing_mm, 1, 8, hint=" (the template has voxels of 1 mm)")
     thickness_mm = check_number("slice_thickness_mm", slice_thickness_mm, 1, 20)
     heights_mm = _checked_heights(heights_mm)

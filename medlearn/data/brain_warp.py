@@ -138,8 +138,7 @@ def exponential(velocity, lattice):
 def invert(transform, guess, lattice):
     """Return the displacement field that undoes a transform at every node, from a good guess.
 
-    At each step a node gives up what still separates it from home; less of it once that stops helping, as where the
-    map stretches by more than two.
+    At each step a node gives up what still separates it from home; less of it once that stops helping.
     """
     displacement = sitk.GetArrayFromImage(lattice.field_of(guess))  # (..., y, x, dimension)
     step, before_mm = 1.0, np.inf
@@ -233,13 +232,13 @@ def _random_velocity(rng, lattice, centre_mm):
             noise = lattice.image(rng.standard_normal(lattice.size[::-1], dtype=np.float32))
             lumps = sitk.GetArrayFromImage(sitk.SmoothingRecursiveGaussian(noise, smooth_mm))
             velocity[..., k] += amount / lumps.std() * lumps
-    growths = rng.normal(0, _GROWTH, dimension)
-    for k, place in enumerate(lattice.axes_mm()):
+    fade = np.ones((*lattice.size[::-1], 1))
+    for k, (place, growth) in enumerate(zip(lattice.axes_mm(), rng.normal(0, _GROWTH, dimension), strict=True)):
         shape = [-1 if axis == dimension - 1 - k else 1 for axis in range(dimension)]
-        velocity[..., k] += (growths[k] * (place - centre_mm[k])).reshape(shape)
+        velocity[..., k] += (growth * (place - centre_mm[k])).reshape(shape)
         depth_mm = np.minimum(place - place[0], place[-1] - place).clip(0, _FADE_MM)
-        velocity *= (0.5 - 0.5 * np.cos(np.pi * depth_mm / _FADE_MM)).reshape([*shape, 1])
-    return velocity
+        fade *= (0.5 - 0.5 * np.cos(np.pi * depth_mm / _FADE_MM)).reshape([*shape, 1])
+    return velocity * fade
 
 
 def _as_transform(field):
