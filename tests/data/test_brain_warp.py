@@ -41,6 +41,13 @@ def test_jacobian_of_a_linear_map_is_its_determinant():
     np.testing.assert_allclose(found, 1.395, rtol=1e-12)
 
 
+def test_jacobian_is_that_of_the_middle_of_a_cell():
+    # u = (0.1 x y, 0): det = 1 + 0.1 y, at the middles y = 0.5, 1.5, 2.5.
+    y, x = np.indices((4, 3)).astype(float)
+    found = jacobian_determinant(np.stack([0.1 * x * y, 0 * y], -1), (1, 1))
+    np.testing.assert_allclose(found, [[1.05, 1.05], [1.15, 1.15], [1.25, 1.25]])
+
+
 def test_jacobian_of_a_fold_is_negative():
     columns = np.tile(np.arange(6.0), (3, 1))
     folded = np.stack([-2.0 * columns, 0 * columns], -1)  # x becomes -x
