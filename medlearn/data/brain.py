@@ -23,7 +23,7 @@ _NODE_MM, _MARGIN_MM = 4.0, 32.0  # of the bend: the margin around the template 
 _BEND, _LESION, _TISSUE, _POSE, _BIAS, _NOISE, _SEQUENCE = range(7)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class BrainScan:
     """A SIMULATED brain: its image, what is in each voxel, and the exact way to the template and back.
 

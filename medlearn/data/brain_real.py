@@ -17,7 +17,7 @@ _HIPPOCAMPUS_LABELS = ("background", "anterior", "posterior")
 _OFFICIAL_HIPPOCAMPI = 260
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Hippocampi:
     """MR crops around one hippocampus each, with its outline; ``patients`` says whose, ``names`` the file.
 

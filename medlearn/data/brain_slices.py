@@ -15,7 +15,7 @@ from medlearn.data.options import check_number, check_whole, patient_seeds
 _FIELD_MM = (192.0, 224.0)  # width and height of a slice
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class BrainSlices:
     """Axial slices of SIMULATED brains; the first row is the front, the patient's left is at high columns.
 

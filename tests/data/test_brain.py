@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 import SimpleITK as sitk
+from scipy import ndimage
 
 from medlearn.data.brain import between, simulate_brain
-from medlearn.data.brain_anatomy import CENTRE_MM, Voxels, labels_of, template_shares
+from medlearn.data.brain_anatomy import CENTRE_MM, Voxels, labels_of, sample_shares, template_shares
 from medlearn.data.brain_landmarks import brain_landmarks
 from medlearn.data.brain_lesion import Lesion, white_places
 from medlearn.data.brain_pose import random_pose
@@ -37,9 +38,7 @@ def correlation(one, other):
 def sampled(image, points_mm):
     """The values of an image at points, linearly; 0 outside."""
     index = (np.asarray(points_mm) - image.GetOrigin()) / image.GetSpacing()
-    from scipy.ndimage import map_coordinates
-
-    return map_coordinates(sitk.GetArrayFromImage(image), index[..., ::-1].reshape(-1, 3).T, order=1)
+    return ndimage.map_coordinates(sitk.GetArrayFromImage(image), index[..., ::-1].reshape(-1, 3).T, order=1)
 
 
 def test_geometry_is_that_of_the_template(scan):
@@ -81,9 +80,34 @@ def test_the_card_says_that_it_is_simulated(scan):
 
 
 def test_labels_are_what_fills_most():
-    # CSF, grey, white in five voxels; the rest is background. In the last, none has more than the background.
-    shares = np.array([[0.6, 0.2, 0.1, 0.0, 0.3], [0.3, 0.5, 0.3, 0.0, 0.3], [0.1, 0.1, 0.5, 0.1, 0.0]], np.float32)
-    assert labels_of(shares.reshape(3, 1, 1, 5)).ravel().tolist() == [1, 2, 3, 0, 0]
+    # CSF, grey, white in six voxels; the rest is background. In the last two, none has more than the background.
+    csf, grey, white = [0.6, 0.2, 0.1, 0.0, 0.3, 0.0], [0.3, 0.5, 0.3, 0.0, 0.3, 0.5], [0.1, 0.1, 0.5, 0.1, 0.0, 0.0]
+    shares = np.array([csf, grey, white], np.float32)
+    assert labels_of(shares.reshape(3, 1, 1, 6)).ravel().tolist() == [1, 2, 3, 0, 0, 0]
+
+
+def test_a_voxel_is_the_mean_over_its_own_box():
+    # A voxel of 2 mm over voxel i of the template has samples at i - 0.5 and i + 0.5 mm. Each is the mean of two
+    # neighbours, so along each axis the template counts 1/4, 1/2, 1/4.
+    voxels = Voxels((-10.0, 20.0, 10.0), (2.0, 2.0, 2.0), (12, 10, 8))
+    found = sample_shares(voxels, sitk.Transform(3, sitk.sitkIdentity))
+    white = template_shares()[2]
+    x, y, z = white.TransformPhysicalPointToIndex(voxels.origin_mm)
+    weights = np.einsum("i,j,k->ijk", *[[0.25, 0.5, 0.25]] * 3)
+    expected = ndimage.convolve(sitk.GetArrayFromImage(white), weights)[z : z + 16 : 2, y : y + 20 : 2, x : x + 24 : 2]
+    np.testing.assert_allclose(found[2], expected, atol=1e-5)
+    assert np.ptp(expected) > 0.9
+
+
+def test_a_voxel_of_a_subject_is_the_mean_of_where_its_samples_come_from(scan):
+    voxels = Voxels((-20.0, 10.0, 20.0), (2.0, 2.0, 3.0), (5, 4, 3))
+    found = sample_shares(voxels, scan.to_template)[1]
+    grey = template_shares()[1]
+    for k, j, i in ((0, 0, 0), (2, 3, 4), (1, 2, 0)):
+        centre = np.array(voxels.origin_mm) + np.array([i, j, k]) * voxels.spacing_mm
+        steps = [[-0.5, 0.5], [-0.5, 0.5], [-1.0, 0.0, 1.0]]
+        samples = centre + np.stack(np.meshgrid(*steps, indexing="ij"), -1).reshape(-1, 3)
+        assert sampled(grey, apply(scan.to_template, samples)).mean() == pytest.approx(found[k, j, i], abs=1e-4)
 
 
 def test_shares_of_the_template_add_up_and_keep_the_largest():

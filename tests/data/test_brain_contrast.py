@@ -133,6 +133,7 @@ def test_bias_goes_over_the_whole_of_its_range(seed):
     assert (field.min(), field.max()) == pytest.approx((0.8, 1.2), abs=0.01)
     for axis in range(3):  # of the second degree: the third differences vanish
         assert np.abs(np.diff(field, 3, axis=axis)).max() < 1e-5
+        assert np.abs(np.diff(np.diff(field, 2, axis=axis), axis=axis - 1)).max() < 1e-5
 
 
 def test_bias_is_the_same_on_any_grid():
