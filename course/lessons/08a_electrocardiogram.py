@@ -223,14 +223,16 @@ plots.picture(
 )
 
 # %%
-def rmssd_ms(intervals_s):
-    """Return the root mean square of the differences between neighbouring intervals."""
-    return 1000 * np.sqrt(np.mean(np.diff(intervals_s) ** 2))
+def rmssd_ms(record, usual=("N", "L", "R")):
+    """Return the root mean square of the differences of neighbouring RR intervals between usual beats."""
+    fine = np.isin(record.symbols, usual)
+    change_s = np.diff(record.beats_s, n=2)  # (beats - 2,): three usual beats in a row
+    return 1000 * np.sqrt(np.mean(change_s[fine[:-2] & fine[1:-1] & fine[2:]] ** 2))
 
 
 other = data.simulate_ecg(5, duration_s=300, noise=data.Noise.none())
 premature = np.isin(other.symbols, ["V", "A", "a", "J", "F"])
-all_of_them, only_normal = rmssd_ms(np.diff(other.beats_s)), rmssd_ms(normal_intervals(other)[1])
+all_of_them, only_normal = rmssd_ms(other, usual=np.unique(other.symbols)), rmssd_ms(other)
 print(f"{premature.sum()} of {len(other.beats)} beats are premature")
 print(f"RMSSD: {only_normal:.0f} ms; with the premature beats left in, {all_of_them:.0f} ms")
 assert premature.mean() < 0.125 and all_of_them > 3 * only_normal
@@ -276,12 +278,13 @@ def high_pass_gain(frequency_hz, cutoff_hz):
 ex.high_pass_gain.check(high_pass_gain)
 
 # %% [markdown]
-# At its cut-off a first-order filter still passes 0.71 of the amplitude, and a tenth of the way down it passes a tenth.
-# Steeper ones are made by putting several such stages together, with tuned constants. Butterworth's have
-# $|H|=1/\sqrt{1+(f_c/f)^{2n}}$ for order $n$, the flattest there is in the pass band.
+# At its cut-off a first-order filter still passes 0.71 of the amplitude (half of the power), and at a tenth of the
+# cut-off it passes a tenth. Steeper ones have an equation with higher derivatives. Butterworth's of order $n$ have
+# $|H|=1/\sqrt{1+(f_c/f)^{2n}}$: no other of that order without ripples is as flat where it passes.
 #
-# `signal.sosfiltfilt` runs a filter forwards and then backwards. The gains multiply, $|H|^2$. The shifts in time
-# cancel: such a filter is **zero-phase**. It needs the future, so it works on a recording, not live.
+# `signal.sosfiltfilt` runs a filter forwards and then backwards. The gains multiply, $|H|^2$: twice as steep, and at
+# $f_c$ a half is left, no longer 0.71. The shifts in time cancel: such a filter is **zero-phase**. It needs the
+# future, so it works on a recording, not live.
 #
 # **Predict:** a band from 0.5 to 40 Hz, order 2, both ways. Which of the four noises will be gone, which halved, and
 # which hardly touched?
@@ -325,8 +328,8 @@ axes.set(xlabel="frequency (Hz)", ylabel="factor on the amplitude", ylim=(0.001,
 axes.legend(loc="lower center", bbox_to_anchor=(0.5, 0.14))
 plots.picture(
     figure,
-    alt="Amplitude response against frequency, both logarithmic. The band-pass is 1 from about 1 to 30 Hz and falls "
-    "steeply on both sides. The first-order high-pass falls slowly below 0.5 Hz. Wander lies where both are small, "
+    alt="Amplitude response against frequency, both logarithmic. The band-pass is near 1 from about 1 to 20 Hz and "
+    "falls steeply on both sides. The first-order high-pass falls slowly below 0.5 Hz. Wander lies where both are small, "
     "motion where both are near 1, muscle and mains around the upper edge.",
 )
 
@@ -417,6 +420,9 @@ for name, line in results.items():
     print(f"{name:18s} ST {st_level(line):+.3f} mV")
 law = -2 * np.pi * 0.5 * area_mv_s
 print(f"the law at 0.5 Hz: {law:+.3f} mV, at 0.05 Hz: {law / 10:+.3f} mV")
+passes_071 = 0.5 / np.sqrt(np.sqrt(2) - 1)  # f² / (f² + fc²) = 1 / sqrt(2), solved for f
+print(f"0.5 Hz run both ways passes 0.71 of the amplitude at {passes_071:.2f} Hz")
+assert np.isclose(1 / (1 + (0.5 / passes_071) ** 2), np.sqrt(0.5))
 assert abs(st_level(known)) < 0.001 and 0.7 < st_level(results["0.5 Hz, live"]) / law < 1
 assert abs(st_level(results["0.05 Hz, live"])) < 0.02 and abs(st_level(results["0.5 Hz, both ways"])) < 0.01
 
@@ -456,18 +462,20 @@ plots.picture(
 # %% [markdown]
 # A healthy beat, and an ST depression of more than one small square: made by the filter. Ten times lower, it is ten
 # times smaller. (What was measured is a little less than the law. 50 ms behind the peak some of the sag has crept back,
-# and the line in front of the QRS still sags from the beat before.)
+# and the line in front of the QRS still sags from the waves before it.)
 #
 # And both ways? The first pass sags **behind** the QRS, the second, running backwards, **in front** of it. For first
 # order, $|H|^2=1-f_c^2/(f^2+f_c^2)$, and the impulse response is $\delta(t)-\frac{\omega_c}2e^{-\omega_c|t|}$: half the
-# sag on each side. The reference in front of the QRS sinks as far as ST does, and their difference stays. **Not the
-# lost amplitude bends ST, but the shift in time**, as [Tayler and Vincent
+# sag on each side. The reference in front of the QRS sinks as far as ST does, and their difference nearly stays. Even
+# more amplitude is lost than live, and ST hardly moves: **what bent it was the shift in time**, as [Tayler and Vincent
 # 1985](https://doi.org/10.1136/hrt.54.2.121) found.
 #
 # So the recommendation has two halves: 0.05 Hz for filters that run live; up to 0.67 Hz where a filter has no phase
-# distortion ([Kligfield 2007](https://doi.org/10.1016/j.jacc.2007.01.024)). Bedside monitors often run live at 0.5 Hz,
-# for a calm line: fine for rhythm, useless for ST. In 42 of 45 people without symptoms, recordings made live at 0.5 Hz
-# moved ST by a clinically significant amount ([Buendía-Fuentes 2012](https://doi.org/10.5402/2012/706217)).
+# distortion ([Kligfield 2007](https://doi.org/10.1016/j.jacc.2007.01.024)). A cut-off is where 0.71 of the amplitude
+# is left (-3 dB). For our 0.5 Hz, run both ways, that is the last printed line: above the limit. To keep to it, count
+# both passes. Bedside monitors often run live at 0.5 Hz, for a calm line: fine for rhythm, not fit for ST. In 42 of
+# 45 people without symptoms, recordings made live at 0.5 Hz moved ST by a clinically significant amount
+# ([Buendía-Fuentes 2012](https://doi.org/10.5402/2012/706217)).
 
 # %% [markdown]
 # ## Make the beat stand out
@@ -810,9 +818,10 @@ assert np.allclose(found_there.errors_s, [0, 0.02]) and found_there.num_false ==
 
 # %% [markdown]
 # Now put the detector through noise, on 20 simulated patients whose seeds were set apart for the test. All constants
-# were fixed before: they are the paper's, or were written down above. `Noise` is what is usual in a recording, times a
-# level. Beside it runs a detector that others maintain: `xqrs_detect` of the package wfdb. Both hear the first ten
-# seconds, which do not count.
+# were fixed before: they are the paper's, or were written down above. (A draft of this lesson had looked at the same 20
+# once. No constant and no level was changed for it.) `Noise` is what is usual in a recording, times a level. Beside it
+# runs a detector that others maintain: `xqrs_detect` of the package wfdb. Both hear the first ten seconds, which do not
+# count. The difference of the two gets its own interval, by drawing patients (lesson 05b).
 #
 # **Predict:** at which level does it fall apart? And which goes first, sensitivity or precision?
 
@@ -850,18 +859,41 @@ def wfdbs_at_360(ecg_mv):
 
 
 # %%
+def counts_of(matches):
+    """Return found, missed and false of each record, (records, 3)."""
+    return np.array([(m.num_true, m.num_missed, m.num_false) for m in matches])
+
+
+def f1_of(counts):
+    found, missed, false = counts.sum(axis=0)
+    return 2 * found / (2 * found + missed + false)
+
+
+def f1_gap(ours, theirs, patients):
+    """Return F1 of ours minus F1 of theirs, with an interval over the patients."""
+    pair = counts_of(ours), counts_of(theirs)
+    return metrics.bootstrap(lambda a, b: f1_of(a) - f1_of(b), *pair, patients=patients)
+
+
+# %%
 levels = (0, 1, 4, 16, 32)
-at_level = {}
+at_level, behind = {}, {}
 for level in tqdm(levels, desc="noise levels", leave=False):
     people = with_noise(usual_noise(level))
     names = [person.patient for person in people]
-    at_level[level] = {name: metrics.r_peaks(score(people, detector), patients=names)
-                       for name, detector in (("ours", ours_at_360), ("wfdb", wfdbs_at_360))}  # fmt: skip
+    both = {"ours": score(people, ours_at_360), "wfdb": score(people, wfdbs_at_360)}
+    at_level[level] = {name: metrics.r_peaks(found, patients=names) for name, found in both.items()}
+    behind[level] = f1_gap(both["ours"], both["wfdb"], names)
+
+# %%
 for level in levels:
     print(f"noise x {level}")
     for name, report in at_level[level].items():
         print(f"   {name}  sensitivity {report.sensitivity:.3f}\n         precision   {report.precision:.3f}")
+    print(f"   F1, ours minus wfdb: {behind[level]:.3f}")
 assert at_level[1]["ours"].f1.value > 0.98 and at_level[32]["ours"].f1.value < 0.93
+assert behind[4].high < 0 and behind[16].low < 0 < behind[16].high
+assert at_level[4]["ours"].f1.high > at_level[4]["wfdb"].f1.low  # and yet they overlap
 
 # %% tags=["hide-input"]
 figure, axes = plt.subplots(1, 2, figsize=(9, 3.4), sharey=True)
@@ -877,16 +909,21 @@ axes[0].legend(loc="lower left")
 plots.picture(
     figure,
     alt="Sensitivity and precision of both detectors against the noise, with intervals over 20 simulated patients. "
-    "Both stay near 1 up to the usual noise and fall with 16 and 32 times as much; the intervals of the two overlap.",
+    "Both stay near 1 up to the usual noise and fall with 16 and 32 times as much; most intervals of the two overlap.",
 )
 
 # %% [markdown]
-# With the usual noise both find nearly all. At higher levels they lose both ways. The intervals of the two detectors
-# mostly overlap: 20 patients do not say which is better. (An interval of the **difference**, over
-# the same patients, would be narrower: lesson 05b.) Where nothing at all went wrong, the interval looks odd, down to
-# 0.82. No patient differs from another there, so nothing says how patients differ: it is that of 20 in 20.
+# With the usual noise both find nearly all. At higher levels they lose both ways. And which is better? The intervals of
+# the two mostly overlap, but **overlap is no test**: both heard the same patients, and what is hard for one is hard for
+# the other. Look at the difference. At four times the usual noise its interval lies below 0, as ours hears more beats
+# that are none; at 16 times it holds 0. (Five looks, so make little of one; and with 20 patients such an interval is
+# somewhat too narrow.)
 #
-# Which noise does the harm? One kind at a time.
+# Where nothing at all went wrong, the interval of a score looks odd, down to 0.82. No patient differs from another
+# there, so nothing says how patients differ: it is about that of 20 in 20.
+#
+# Which noise does the harm? One kind at a time. (From here on you look at the test patients to understand, not to
+# score: whatever you now change needs new ones.)
 #
 # **Predict:** wander with hum, muscle, or motion?
 
@@ -1030,11 +1067,27 @@ if have_mitdb:
     assert reports["all"].num_true + reports["all"].num_missed > 90_000
     assert reports["all"].sensitivity.value > 0.985 and reports["all"].precision.value > 0.985
     assert reports["all"].sensitivity.num_patients == 47
+    assert abs(reports["all"].median_error_s.value) < 1 / 360
+
+# %%
+def wrong_share(counts):
+    """Return missed and false beats together, as a share of the annotated beats."""
+    return counts[:, 1:].sum() / counts[:, :2].sum()
+
+
+if have_mitdb:
+    wrong = metrics.bootstrap(wrong_share, counts_of(real["all"]), patients=patients)
+    gap_real = f1_gap(real["ours"], real["wfdb"], patients)
+    print(f"ours, 25 minutes: missed and false together {wrong:.4f}")
+    print(f"minutes 5 to 10: F1, ours minus wfdb {gap_real:.4f}")
+    assert 0.005 < wrong.value < 0.03 and gap_real.low < 0 < gap_real.high
 
 # %% [markdown]
 # 91,000 beats of 47 people in a few seconds, and more than 98 of 100 found, by an algorithm of 1985 in a page of code.
-# The authors' own figure, on the same database with their live version: 99.3 % of the complexes ([Pan and Tompkins
-# 1985](https://doi.org/10.1109/TBME.1985.325532)). The median timing error is below one sample of 2.8 ms.
+# The median timing error is below one sample of 2.8 ms. The authors' own figure, on the same database with their live
+# version, is 99.3 % of the complexes ([Pan and Tompkins 1985](https://doi.org/10.1109/TBME.1985.325532)). It is no
+# sensitivity: from 100 % they take the missed **and** the false ones, together 0.7 % of the beats. Put that beside our
+# "missed and false together", about twice as much, not beside our sensitivity, which looks the same by accident.
 #
 # Now the errors. Are they spread over the patients?
 
@@ -1074,6 +1127,10 @@ if have_mitdb:
     axes[0].set(ylabel="ECG, V5 (mV)", title="Real: MIT-BIH record 114, first signal")
     axes[1].set(ylabel="hump, (mV/s)²", xlabel="time (s)", ylim=(0.01, 3000))
     axes[0].legend(loc="lower right")
+    heard_s = find_r_peaks(line, rate_hz) / rate_hz
+    print(f"mean RR interval in 114: found {np.diff(heard_s).mean():.1f} s", end=", ")
+    print(f"annotated {np.diff(part.beats_s).mean():.1f} s")
+    assert np.diff(heard_s).mean() > 2 * np.diff(part.beats_s).mean()
     of_kind = [np.median(hump_114[part.beats[part.symbols == kind]]) for kind in ("V", "N")]
     print(f"median hump in 114: V {of_kind[0]:.0f}, N {of_kind[1]:.0f} (mV/s)²")
     assert of_kind[0] > 10 * of_kind[1]
@@ -1092,16 +1149,18 @@ plots.picture(
 #
 # - **114, missed.** Its first signal, V5, is small, and here it is the ventricular beat that is steep: its hump is
 #   more than ten times as high as the normal ones. Squaring did that. $S$ jumps up, and then even half of the
-#   threshold is too high for the normal beats. They are taken for noise, which raises $N$, and the threshold with it.
-#   The detector is deaf, until the next tall beat.
-# - **207, false.** In ventricular flutter there are no separate beats, and the annotators marked none. The detector
-#   goes on finding "beats" in the waves. EC57 leaves such stretches out; here they are in.
+#   threshold is too high for the normal beats: the detector is deaf. And it stays so, because the mean RR interval is
+#   one of the beats that were **found**. Each gap makes it longer, and search back, after 1.66 of them, comes later and
+#   later. The authors' second average takes only intervals near the usual one. That is what it is for, and we had left
+#   it out.
+# - **207, false.** In ventricular flutter there are no separate beats, and the annotators marked no beats there. The
+#   detector goes on finding "beats" in the waves. EC57 leaves such stretches out; here they are in.
 # - **One person has more than half of the missed beats, another more than half of the false ones.** An interval over
 #   beats would be narrow: 91,000! The interval over patients knows that the next 47 people may hold two such records,
 #   or none, or five.
 #
-# And the other detector? In these five minutes it does far better on 114, and misses more in the other records. Look at
-# the intervals before you name a winner.
+# And the other detector? In these five minutes it does far better on 114, and misses more in the other records. The
+# interval of the difference, printed above, holds 0: one record decides, and the next 47 people may have none like it.
 
 # %% [markdown]
 # ### The bent ST segment, on a real heart
@@ -1131,15 +1190,19 @@ assert bent[0.5] < -0.05 < bent[0.05] < 0
 # %% [markdown]
 # ## What you may claim
 # - **Einthoven's law and the two limb signals**: always, for any ECG whose leads were computed from the same
-#   electrodes.
+#   electrodes at the same moment.
 # - **The ST shift**: derived for an impulse, measured on a simulated beat with a known ST level, and seen as a change
 #   on one real patient. One patient shows that it happens, not how often; for that, the study of 45 people above.
 # - **The detector**: sensitivity and precision above with their intervals, for people like the 47 of MIT-BIH, recorded
-#   around 1980 with its recorder, first signal, beats within 150 ms. Beside it stands the published 99.3 %. It does not
-#   say how it does on a smart watch, in a fit of shivering, or in newborns.
-# - **Against wfdb's detector**: on the same five minutes the intervals overlap. No ranking.
-# - **Nothing was tuned on MIT-BIH.** Now that you have seen the errors of 114, every repair that you try is tuned on
-#   it, and its score there would no longer be a test.
+#   around 1980 with its recorder, first signal, beats within 150 ms. Beside the share of errors of both kinds
+#   stand the published 0.7 %, from the original with all its rules. It does not say how it does on a smart watch, in a
+#   fit of shivering, or in newborns.
+# - **Against wfdb's detector**: on the same five minutes the interval of the difference holds 0. No ranking, and no
+#   proof that they are equal.
+# - **Nothing was tuned on MIT-BIH.** An earlier draft was scored on it too. After search back it renewed the threshold
+#   one candidate later, and missed fewer beats. The paper renews it at once; so does ours, though the score is worse.
+#   Now that you have seen the errors of 114, every repair that you try is tuned on it, and its score there would no
+#   longer be a test.
 
 # %% [markdown]
 # ## Summary

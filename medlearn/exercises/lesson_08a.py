@@ -7,7 +7,7 @@ from medlearn.exercises.engine import exercise
 
 
 @exercise(
-    task="Return the axis of the QRS complex in degrees, 0 towards lead I, positive towards the feet (aVF).",
+    task="Return the axis of the QRS complex in degrees, -180 to 180: 0 towards lead I, positive to the feet (aVF).",
     cases=lambda rng: [(0.5, 0.75), (0.8, -0.4), (-0.6, 0.5), (-0.3, -0.9), tuple(rng.uniform(0.2, 1.5, 2))],
     mistakes=[
         (
@@ -33,6 +33,10 @@ from medlearn.exercises.engine import exercise
         (
             lambda lead_i, lead_avf: -float(np.degrees(np.arctan2(2 / np.sqrt(3) * lead_avf, lead_i))),
             "The sign is turned. In cardiology positive angles go clockwise: aVF, at the feet, lies at +90 degrees.",
+        ),
+        (
+            lambda lead_i, lead_avf: float(np.degrees(np.arctan2(2 / np.sqrt(3) * lead_avf, lead_i)) % 360),
+            "The same direction, counted from 0 to 360. Give it between -180 and 180: an axis of -30, not of 330.",
         ),
     ],
     hints=[
@@ -107,6 +111,10 @@ def rate_per_minute(distance_mm, speed_mm_per_s):
             lambda frequency_hz, cutoff_hz: float(frequency_hz >= cutoff_hz),
             "No filter cuts like a knife. At its cut-off this one still lets 0.71 of the amplitude through.",
         ),
+        (
+            lambda frequency_hz, cutoff_hz: 1 / (1 - 1j * cutoff_hz / frequency_hz),
+            "That is H itself, a complex number. Its modulus, abs(H), is the factor on the amplitude.",
+        ),
     ],
     hints=[
         "H = 1 / (1 - i fc / f). What is the modulus of a complex number 1 - ib?",
@@ -140,6 +148,10 @@ def high_pass_gain(frequency_hz, cutoff_hz):
         (
             lambda area_mv_s, cutoff_hz: -2 * np.pi * cutoff_hz,
             "The area of the QRS is missing: a large complex bends more than a small one.",
+        ),
+        (
+            lambda area_mv_s, cutoff_hz: -2 * np.pi * cutoff_hz * abs(area_mv_s),
+            "Right for an upward QRS. Behind a downward one, with a negative area, the line is lifted.",
         ),
     ],
     hints=[
@@ -184,6 +196,10 @@ def _window_mean(values, width):
         (
             lambda values, width: np.concatenate([np.zeros(width), _window_mean(values, width)])[: len(values)],
             "Your output is late by a whole window: the present value belongs to it.",
+        ),
+        (
+            lambda values, width: np.convolve(values, np.ones(width))[width - 1 :] / width,
+            "Your window begins with the present value and looks into the future. Here it ends with it.",
         ),
     ],
     hints=[
@@ -274,6 +290,9 @@ def _look_back(times_s, heights, last_s, now_s, mean_rr_s, low, *, factor=1.66, 
         ([0.2, 1.0, 1.5, 1.9, 2.4, 3.0], [12.0, 9.0, 5.0, 4.0, 6.0, 20.0], 1.0, 2.9, 0.9, 3.5),
         ([1.0, 1.7, 2.4], [9.0, 4.0, 9.0], 1.0, 2.4, 0.8, 3.0),  # 1.4 s > 1.328 s
         ([1.0, 1.5, 1.8], [9.0, 4.0, 9.0], 1.0, 1.8, 1.0, 3.0),  # the next beat came early
+        ([1.0, 1.7, 2.65], [9.0, 4.0, 9.0], 1.0, 2.65, 1.0, 3.0),  # 1.65 s < 1.66 s
+        ([1.0, 1.7, 2.67], [9.0, 4.0, 9.0], 1.0, 2.67, 1.0, 3.0),  # 1.67 s > 1.66 s
+        ([1.0, 1.7, 2.75], [9.0, 3.0, 9.0], 1.0, 2.75, 1.0, 3.0),  # as high as `low` is not above it
     ],
     mistakes=[
         (
@@ -314,6 +333,12 @@ def _look_back(times_s, heights, last_s, now_s, mean_rr_s, low, *, factor=1.66, 
             ),
             "That is its time. Return its index in times_s.",
         ),
+        (
+            lambda times_s, heights, last_s, now_s, mean_rr_s, low: _look_back(
+                times_s, heights, last_s, now_s, mean_rr_s, np.nextafter(low, 0)
+            ),
+            "A candidate exactly as high as `low` is not above it.",
+        ),
     ],
     hints=[
         "First the gap: where now_s - last_s <= 1.66 * mean_rr_s, return -1.",
@@ -344,6 +369,7 @@ def _three_counts(result, expected):
         ([1.0, 2.0, 3.0], [1.125, 2.5, 3.0, 3.125], 0.125),
         ([1.0, 1.25, 3.0, 4.0], [1.125, 4.0, 4.0625], 0.125),
         ([1.0, 1.25], [0.875, 1.125], 0.125),
+        ([1.0, 1.125], [0.875, 1.0625], 0.125),  # if 1.0 takes the nearest, nothing is left for 1.125
         ([1.0, 2.0], [], 0.125),
         (np.arange(1.0, 9.0).tolist(), np.sort(rng.integers(8, 144, 14) / 16).tolist(), 0.1875),
     ],
@@ -378,6 +404,10 @@ def _three_counts(result, expected):
             lambda r, d, tol: (lambda f, m, x: (f / (f + m), f / (f + x) if f + x else 0.0))(*_paired(r, d, tol)),
             "That is sensitivity and precision. Return the three counts they are made of.",
         ),
+        (
+            lambda r, d, tol: _nearest_free(r, d, tol),
+            "Each beat took the nearest free detection and left none for the next beat. Make as many pairs as can be.",
+        ),
     ],
     hints=[
         "Walk through both lists with one index each. Are the two near enough? Then they are a pair: go on in both.",
@@ -396,6 +426,17 @@ def count_beats(reference_s, detected_s, tolerance_s):
         else:
             i += 1
     return found, len(reference_s) - found, len(detected_s) - found
+
+
+def _nearest_free(reference_s, detected_s, tolerance_s):
+    """Return the counts of a greedy pairing, for the mistakes above."""
+    free, found = list(detected_s), 0
+    for beat in reference_s:
+        nearest = min(free, key=lambda heard: abs(heard - beat), default=np.inf)
+        if abs(nearest - beat) <= tolerance_s:
+            free.remove(nearest)
+            found += 1
+    return found, len(reference_s) - found, len(free)
 
 
 def _paired(reference_s, detected_s, tolerance_s):
