@@ -1,6 +1,19 @@
 """The course's best recipe for beats of real patients: prepare, train, predict.
 
-Everything in it was chosen on patient-wise folds of MIT-BIH's development records (``benchmarks/ecg_networks.py``).
+Everything in it was chosen on four patient-wise folds of MIT-BIH's development records, DS1. One network each, measured
+on the way there (average precision of S and of V; mean F1 of N, S and V; with S in few patients, ±0.1 by the seed):
+
+======================================================  ====  ====  ====
+windows as they are, ratios of intervals, CNN           0.23  0.47  0.47
++ the difference from the record's median beat          0.20  0.93  0.69
++ how surprising an interval is in this rhythm          0.30  0.92  0.71
++ a sequence of 16 beats, read both ways                0.35  0.82  0.75
++ how far P, QRS and T are from the usual               0.50  0.91  0.77
++ a noisy lead in units of its noise                    0.45  0.95  0.76
++ 40 simulated patients beside the real ones            0.59  0.97  0.80
+======================================================  ====  ====  ====
+
+``benchmarks/ecg_networks.py`` measures it beside other models, and has the one look at DS2.
 """
 
 import numpy as np
