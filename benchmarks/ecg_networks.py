@@ -58,8 +58,8 @@ NETWORKS = {
     "LSTM, two leads, RR": (lambda: EachBeat(BeatRNN(2, 4, num_rr=3, stride=4)), 930),
     "both ways": (lambda: EachBeat(BeatRNN(2, 4, num_rr=3, stride=4, bidirectional=True)), 500),
     "GRU": (lambda: EachBeat(BeatRNN(2, 4, cell="gru", num_rr=3, stride=4)), 840),
-    "CNN": (lambda: EachBeat(BeatCNN(2, 4, channels=(16, 32, 440), num_rr=3, dropout=0.3)), 395),
-    "CNN + LSTM": (lambda: EachBeat(BeatCNNLSTM(2, 4, channels=(16, 32, 360), hidden_size=32, num_rr=3)), 385),
+    "CNN": (lambda: EachBeat(BeatCNN(2, 4, channels=(16, 32, 32), num_rr=3, dropout=0.3)), 440),
+    "CNN + LSTM": (lambda: EachBeat(BeatCNNLSTM(2, 4, channels=(16, 32, 32), hidden_size=32, num_rr=3)), 360),
 }
 BEST_STEPS = 600
 
