@@ -66,6 +66,14 @@ def test_rr_rule_at_its_borders(before_s, usual_s, width_s, expected):
     assert solution(ex.rr_rule)(before_s, usual_s, width_s) == expected
 
 
+def test_rr_rule_may_be_written_as_a_share_too_early():
+    # 1 - 0.85 is a little more than 0.15 in floating point: the case on the border must not punish this style
+    def mine(before_s, usual_s, width_s):
+        return "N" if not 1 - before_s / usual_s > 0.15 else "V" if width_s >= 0.1 else "S"
+
+    assert ex.rr_rule.evaluate(mine).state == "right"
+
+
 def test_patient_folds_keep_patients_whole_and_folds_even(rng):
     patients = rng.choice([f"p{k:02d}" for k in range(22)], size=500)
     folds = solution(ex.patient_folds)(patients, 5)
