@@ -329,8 +329,8 @@ axes.legend(loc="lower center", bbox_to_anchor=(0.5, 0.14))
 plots.picture(
     figure,
     alt="Amplitude response against frequency, both logarithmic. The band-pass is near 1 from about 1 to 20 Hz and "
-    "falls steeply on both sides. The first-order high-pass falls slowly below 0.5 Hz. Wander lies where both are small, "
-    "motion where both are near 1, muscle and mains around the upper edge.",
+    "falls steeply on both sides. The first-order high-pass falls slowly below 0.5 Hz. Wander lies where both are "
+    "small, motion where both are near 1, muscle and mains around the upper edge.",
 )
 
 # %%
@@ -1080,14 +1080,16 @@ if have_mitdb:
     gap_real = f1_gap(real["ours"], real["wfdb"], patients)
     print(f"ours, 25 minutes: missed and false together {wrong:.4f}")
     print(f"minutes 5 to 10: F1, ours minus wfdb {gap_real:.4f}")
-    assert 0.005 < wrong.value < 0.03 and gap_real.low < 0 < gap_real.high
+    assert 0.01 < wrong.value < 0.02 and wrong.low < 0.007 < wrong.high
+    assert gap_real.low < 0 < gap_real.high
 
 # %% [markdown]
 # 91,000 beats of 47 people in a few seconds, and more than 98 of 100 found, by an algorithm of 1985 in a page of code.
 # The median timing error is below one sample of 2.8 ms. The authors' own figure, on the same database with their live
 # version, is 99.3 % of the complexes ([Pan and Tompkins 1985](https://doi.org/10.1109/TBME.1985.325532)). It is no
 # sensitivity: from 100 % they take the missed **and** the false ones, together 0.7 % of the beats. Put that beside our
-# "missed and false together", about twice as much, not beside our sensitivity, which looks the same by accident.
+# "missed and false together", about twice as much with 0.7 % inside its interval, not beside our sensitivity, which
+# looks the same by accident.
 #
 # Now the errors. Are they spread over the patients?
 
