@@ -3,14 +3,14 @@
 # sample after sample has to learn that. Its gradient travels back along the same road, step by step, and each step
 # multiplies it. Forty factors of one half are $10^{-12}$: nothing. Forty factors of two are $10^{12}$: a crash.
 #
-# In this lesson you write a network with a memory from its equations. You derive its gradient, and predict from the
-# weights alone how fast it dies; then you measure it. You write the four gates of the LSTM, equal to PyTorch's, and
+# In this lesson you write a network with a memory from its equations. You derive its gradient, and predict from two
+# numbers how fast it dies; then you measure it. You write the four gates of the LSTM, equal to PyTorch's, and
 # see what they change about the road back, and what they do not. You cut the road short on purpose, and find a
 # task that cannot be learned then. At the end you train on heart beats, properly: clipped, stopped in time, saved, and
 # after a power cut resumed to the same weights, bit for bit.
 #
-# The patients of sections 1 to 8 are **simulated**. The lesson takes about two hours; the exercise marked *further*
-# comes on top of that.
+# The patients of sections 1 to 8 are **simulated**. The lesson takes about two hours; the exercises marked *further*
+# come on top of that.
 
 # %% [markdown]
 # ## A beat, one sample at a time
@@ -19,8 +19,10 @@
 # question: is this beat **ventricular** (V: it starts in a ventricle, and is wide and odd) or **not** (all others:
 # normal, bundle branch blocks, supraventricular, fusion)? No kind of beat is left out.
 #
-# Three groups of patients, who share nobody: to learn from, to choose on, to report on. Their seeds were fixed before
-# anything was looked at.
+# Three groups of patients, who share nobody: to learn from, to choose on, to report on. The test patients of this
+# course begin at seed 2000. Those of this lesson begin at 2500, for a reason that you should know: the first ones were
+# looked at while the recipe of section 8 (rates, number of epochs) still changed, so they could report no more. Fresh
+# ones took their place once the recipe stood.
 
 # %%
 from tqdm.auto import tqdm
@@ -48,11 +50,15 @@ assert 0.03 < train.labels.mean() < 0.2
 # %% [markdown]
 # For the network: subtract each window's median (where the baseline wandered to), and divide all by **one** number,
 # the standard deviation of the training patients. Dividing each beat by its own would hide how large it is.
+#
+# PyTorch gets one thread, from here to the end of the notebook and for whatever you add to it. The steps of these small
+# networks are so short that two threads would mostly wait for each other. (`torch.get_num_threads()` tells how many you
+# had; `torch.set_num_threads` sets it back. A restarted kernel has them back by itself.)
 
 # %%
 import torch
 
-torch.set_num_threads(1)  # steps in time are small: two threads would mostly wait for each other
+torch.set_num_threads(1)
 
 
 def centred(beats):
@@ -85,7 +91,7 @@ plots.picture(
 
 # %% [markdown]
 # What separates the two lies around R, and goes on until the T wave. The network that reads from left to right answers
-# at the **last** sample, 25 steps after R. What it saw at R must still be there.
+# at the **last** sample, 24 steps after R. What it saw at R must still be there.
 #
 # **The cell.** It keeps a *state* $h_t$, a vector of $n$ numbers, and mixes it with each sample $x_t$:
 #
@@ -275,7 +281,11 @@ ex.gradient_bound.check(gradient_bound)
 #
 # (The same $W$ comes in every step, so after the first one the vector does know something of $W$. For many units that
 # matters little; here is what the measurement is for.) How far is the law from the bound? For large $n$ the largest
-# singular value of such a $W$ is close to $2g$, its largest eigenvalue close to $g$.
+# singular value of such a $W$ is close to $2g$: so much for the one direction that is stretched most. What comes out
+# of it is, for the next step, a direction like any other. What the same $W$ does again and again is told by its
+# eigenvalues. For large $n$ they fill a disc of radius $g$ in the complex plane: the *circular law* ([Tao and Vu
+# 2010](https://doi.org/10.1214/10-AOP534)). The size of the largest, the *spectral radius*, is close to $g$ as well.
+# So both ways of looking give $g$ a step, before the slopes.
 #
 # **Predict:** $n=64$, with $g=0.5$, 1.5 and 3, on two seconds of a simulated ECG. Which gradients vanish, which
 # explode? For $g=1.5$ the bound allows a factor of 3 in each step.
@@ -350,7 +360,7 @@ plots.picture(
 #
 # **And PyTorch?** `nn.RNN` draws its weights uniformly from $-1/\sqrt n$ to $1/\sqrt n$. A uniform number on
 # $[-a,a]$ has the variance $a^2/3$, here $1/(3n)$, so $g=1/\sqrt3=0.58$. A fresh RNN of PyTorch forgets by the factor
-# 0.58 or less per step. Check it on 20 fresh layers:
+# 0.58 or less per step. Check the two matrix numbers on 20 fresh layers:
 
 # %%
 fresh, g = [nn.RNN(1, 64).weight_hh_l0.detach() for _ in range(20)], 3**-0.5
@@ -358,13 +368,13 @@ eigen = np.mean([torch.linalg.eigvals(w).abs().max().item() for w in fresh])
 singular = np.mean([torch.linalg.matrix_norm(w, 2).item() for w in fresh])
 print(f"largest eigenvalue {eigen:.2f} (g = {g:.2f})")
 print(f"largest singular value {singular:.2f} (2 g = {2 * g:.2f})")
-print(f"25 steps, from the end back to R: {3 ** (-25 / 2):.0e}")
+print(f"24 steps, from the end back to R: {3 ** (-24 / 2):.0e}")
 assert abs(eigen - g) < 0.06 and abs(singular - 2 * g) < 0.08
 
 # %% [markdown]
 # **Explosions** are met with [clipping](glossary:gradient-clipping) by the norm of all gradients (lesson 04b). It
-# shortens the step and keeps its direction; the training below uses it, and records how often it was needed. But
-# clipping cannot bring back what has vanished: a gradient of $10^{-7}$ of R beside one of 1 of the last sample points
+# shortens the step and keeps its direction; the training below uses it, and records how long the gradients were. But
+# clipping cannot bring back what has vanished: a gradient of $10^{-6}$ of R beside one of 1 of the last sample points
 # where the last sample says. For that, the **road** must change.
 
 # %% [markdown]
@@ -401,7 +411,7 @@ ex.lstm_step.check(lstm_step)
 # **Predict:** the seed network of this course has an LSTM of 64 for one lead, one layer, and a linear layer for 4
 # classes. How many weights is that, and where are most of them?
 #
-# ### Exercise: count them
+# ### Exercise (further): count them
 # `RNN(input_size, hidden_size, num_layers, num_classes)`: an LSTM of `num_layers` layers, each reading the states of
 # the one below, and a linear layer with a bias on the last state.
 
@@ -456,7 +466,8 @@ assert total == 17_412
 # than the 0.58 of the fresh vanilla cell. The road is there, and its gate is half shut. The cure is as old as the
 # forget gate: begin with a positive bias $b_f$. Among more than ten thousand kinds of cells, [Jozefowicz and others
 # 2015](https://proceedings.mlr.press/v37/jozefowicz15.html) found that a bias of 1 closed the gap between the LSTM and
-# the GRU, its rival of section 8.
+# the GRU, its rival of section 8. In PyTorch mind the two bias vectors: $b_f$ is their **sum**. Set one and put 0 into
+# the other; whoever sets both to 1 has a bias of 2.
 #
 # ### Exercise: a bias for a distance
 # With small weights, $f=\sigma(b)$. Return the $b$ for which the product of `steps` gates is `share`.
@@ -476,7 +487,7 @@ ex.forget_bias.check(forget_bias)
 
 # %%
 def set_forget_bias(layer, bias):
-    """Make the two forget biases of an LSTM add up to `bias`."""
+    """Make the two forget biases of an LSTM of one layer add up to `bias`."""
     rows = slice(layer.hidden_size, 2 * layer.hidden_size)  # the second block
     with torch.no_grad():
         layer.bias_ih_l0[rows], layer.bias_hh_l0[rows] = bias, 0.0
@@ -514,7 +525,7 @@ for bias, lengths in roads_of.items():
     sigmoid = 1 / (1 + np.exp(-bias))
     print(f"   bias {bias:.0f}: whole {whole:.1e}, product of gates {direct:.1e},"
           f" sigmoid(b)^40 {sigmoid**40:.1e}")  # fmt: skip
-    assert 0.2 < (direct / sigmoid**40) ** (1 / 10) < 5
+    assert 0.3 < direct / sigmoid**40 < 10
 assert roads_of[4.0][:, 0, 40].mean() > 0.1 and roads_of[0.0][:, 0, 40].mean() < 1e-4
 
 # %% tags=["hide-input"]
@@ -550,7 +561,7 @@ plots.picture(
 # ## Cut the road: truncated backpropagation
 # A Holter ECG has ten million samples. Backpropagation through all of them would keep ten million states. In practice
 # the sequence is read in pieces of $k$ steps; the state is **carried** from piece to piece, and cut from its history
-# (`detach()`): the next piece takes it as a constant. Each step then costs the memory of $k$ states
+# (`detach()`): the next piece takes it as a constant. Only $k$ states are in memory at a time
 # ([Williams and Peng 1990](https://doi.org/10.1162/neco.1990.2.4.490)). The forward values are all the same. The
 # gradient is not.
 #
@@ -665,20 +676,22 @@ for bias in (0.0, 1.0, 4.0):
     for piece in (20, 5):
         both = [right[bias, piece, seed] for seed in (0, 1)]
         print(f"forget bias {bias:.0f}, pieces of {piece:2d}: right {both[0]:.1%} and {both[1]:.1%}")
-assert min(right[1.0, 20, s] for s in (0, 1)) > 0.9 and np.mean([right[1.0, 5, s] for s in (0, 1)]) < 0.8
-assert min(right[4.0, p, s] for p in (20, 5) for s in (0, 1)) > 0.9
+mean = {case[:2]: np.mean([right[*case[:2], seed] for seed in (0, 1)]) for case in cases}
+assert mean[1.0, 20] > 0.9 and mean[4.0, 20] > 0.9 and mean[4.0, 5] > 0.65
+assert mean[0.0, 20] < 0.7 and mean[0.0, 5] < 0.7 and mean[1.0, 5] < 0.8
 
 # %% [markdown]
 # Read the lines from above:
 #
-# - **Bias 0.** The gradient of the first step has shrunk by $2^{-20}$, a millionth. Not even whole sequences helped in
-#   300 batches: vanished.
-# - **Bias 1, whole.** $0.73^{20}$ is 0.002: little, but enough. The network finds out what to keep.
+# - **Bias 0.** On the direct way $2^{-20}$ is left of the gradient of the first step, a millionth; the detours bring
+#   somewhat more. Not even whole sequences helped in 300 batches: vanished.
+# - **Bias 1, whole.** $\sigma(1)^{20}$ is 0.002: little, but enough. The network finds out what to keep.
 # - **Bias 1, in pieces.** The loss stands at the end, the sign in the first piece, and no gradient leads from one to
-#   the other. Nothing ever tells the network to store it. All it has is the trace that is left by birth, 0.2 %, under
-#   the noise. (A lucky start may find it. But nothing asks for more of it.)
-# - **Bias 4.** It learns even in pieces. No contradiction: this cell holds the sign for 20 steps **by birth**
-#   ($0.98^{20}=0.69$). Truncation cannot teach it to remember; here it only has to learn to read what is there.
+#   the other. Nothing ever tells the network to store it. All it has is the trace that is left by birth, in the
+#   order of 0.2 %, under the noise. (A lucky start may find it. But nothing asks for more of it.)
+# - **Bias 4.** It learns even in pieces (some starts need more batches). No contradiction: this cell holds the sign for
+#   20 steps **by birth** ($\sigma(4)^{20}=0.70$). Truncation cannot teach it to remember; here it only has to learn to
+#   read what is there.
 #
 # So choose pieces that are longer than what must be remembered, or make sure that the start remembers. A beat has 40
 # samples: no truncation is needed below.
@@ -715,7 +728,9 @@ assert sum(p.numel() for p in RNN(1, 64, 1, 4).parameters()) == 17_412
 
 # %% [markdown]
 # `batch_first=True` is not decoration. Without it PyTorch reads the first axis as time, and `(n, 40, 1)` becomes 40
-# patients with `n` samples each: no error, only nonsense. Calling it `RNN` is tradition; it is an LSTM.
+# beats with `n` samples each. A bare `nn.LSTM` gives no error then, only nonsense. (In the class above the zero states,
+# made for `n` beats, would no longer fit, and PyTorch says so: one good reason to write them down.) Calling it `RNN` is
+# tradition; it is an LSTM.
 #
 # Now the bare loop: batches of 64, Adam, clipped at 1. It comes with a choice: how are the batches **drawn**? Only one
 # beat in a dozen is ventricular. Let $\pi$ be their share. After a few steps the output bias has learned $\pi$ and the
@@ -726,10 +741,14 @@ assert sum(p.numel() for p in RNN(1, 64, 1, 4).parameters()) == 17_412
 #
 # Its noise from beat to beat is about $\sqrt{\pi(1-\pi)}$ times the size of $u$. So signal over noise goes with
 # $\sqrt{\pi(1-\pi)}$. Draw both classes equally often, and it is $\frac12$, the largest there is. (Adam divides by the
-# size of the gradient. What it cannot mend is the ratio.)
+# size of the gradient. What it cannot mend is the ratio.) The ratio of a sum over $m$ batches grows with $\sqrt m$: the
+# square of the quotient says how many times as many batches bring the same certainty.
 #
-# **Predict:** five epochs, beats as they come, or both classes drawn equally often. How will the AUC on validation
-# patients rise?
+# Section 4 has named another suspect: the road from R to the end is half shut in a fresh LSTM. Its remedy is the forget
+# bias. Try both remedies, alone and together: beats as they come or both classes equally often, the forget bias as
+# PyTorch draws it (near 0) or 2. Two epochs, three random starts each.
+#
+# **Predict:** which of the four leave the plateau within two epochs, as the AUC on validation patients shows?
 
 # %%
 def auc(outputs, labels):
@@ -738,17 +757,19 @@ def auc(outputs, labels):
     return metrics.auc_score(labels.cpu().numpy(), scores).value
 
 
-def bare_loop(network, draw, epochs=5):
+# %%
+def bare_loop(network, draw, epochs=2):
+    """Train, and return the AUC on the validation patients."""
     optimizer = torch.optim.Adam(network.parameters(), lr=1e-2)
-    for _ in tqdm(range(epochs), leave=False):
+    for _ in range(epochs):
         for chosen in draw().split(64):
             loss = F.cross_entropy(network(X["train"][chosen]), Y["train"][chosen])
             optimizer.zero_grad()
             loss.backward()
             nn.utils.clip_grad_norm_(network.parameters(), 1.0)
             optimizer.step()
-        with torch.no_grad():
-            yield auc(network(X["validation"]), Y["validation"])
+    with torch.no_grad():
+        return auc(network(X["validation"]), Y["validation"])
 
 
 # %%
@@ -758,39 +779,36 @@ draws = {
     "as they come": lambda: torch.randperm(len(train)),
     "equally often": lambda: torch.multinomial(weights, len(train), replacement=True),
 }
-rising = {}
-for name, draw in draws.items():
-    torch.manual_seed(0)
-    rising[name] = list(bare_loop(RNN(1, 32, 1, 2).to(device), draw))
-    print(f"{name:13s}  validation AUC after each epoch:", " ".join(f"{a:.2f}" for a in rising[name]))
-print(f"signal over noise goes with {np.sqrt(share * (1 - share)):.2f} and with 0.50")
-assert np.mean(rising["equally often"][:2]) > np.mean(rising["as they come"][:2]) + 0.05
-
-# %% [markdown]
-# With the beats as they come the network sits on a **plateau** first: it answers "V: one in a dozen" to everyone, and
-# cannot tell them apart better than by a coarse measure. Drawn equally often it leaves in the first epoch. (Equal
-# draws shift the probabilities: the network now believes that every second beat is V. The **order** of the beats, and
-# with it the AUC, does not care. Lesson 08c weighs the remedies against each other and mends the probabilities.)
-#
-# Was the plateau the vanished gradient of section 4? You have an instrument: the forget bias. If a shut road were the
-# whole story, an open one would lead off the plateau.
-#
-# **Predict:** beats as they come again, forget bias 2. Does the network leave the plateau at once?
+kinds = [(name, bias) for name in draws for bias in ("PyTorch's", 2.0)]
+reached = {}
+for name, bias, seed in tqdm([(*kind, seed) for kind in kinds for seed in (0, 1, 2)], leave=False):
+    torch.manual_seed(seed)
+    network = RNN(1, 32, 1, 2)
+    if bias == 2.0:
+        set_forget_bias(network.lstm, bias)
+    reached[name, bias, seed] = bare_loop(network.to(device), draws[name])
 
 # %%
-torch.manual_seed(0)
-opened = RNN(1, 32, 1, 2)
-set_forget_bias(opened.lstm, 2.0)
-rising["as they come, bias 2"] = list(bare_loop(opened.to(device), draws["as they come"]))
-for name in ("as they come", "as they come, bias 2"):
-    print(f"{name:21s} validation AUC:", " ".join(f"{a:.2f}" for a in rising[name]))
-assert np.mean(rising["as they come, bias 2"][:2]) < np.mean(rising["equally often"][:2])
+for name, bias in kinds:
+    three = [reached[name, bias, seed] for seed in (0, 1, 2)]
+    print(f"{name:13s}, forget bias {bias!s:9s}: validation AUC", " ".join(f"{a:.2f}" for a in three))
+ratio = np.sqrt(share * (1 - share))
+print(f"signal over noise goes with {ratio:.2f} and with 0.50: {(0.5 / ratio) ** 2:.1f} times as many batches")
+neither, both = (np.mean([reached[*kind, seed] for seed in (0, 1, 2)]) for kind in (kinds[0], kinds[3]))
+assert both > neither + 0.1 and both > 0.8
 
 # %% [markdown]
-# Compare the first numbers of both lines with those of the equal draws. How long the plateau lasts is a matter of
-# chance too (one start each). But an open road alone does not end it within the first steps: the gradient arrives, and
-# it is weak beside its noise. **Two faults can look the same from outside.** An instrument for each of them, the
-# length of the gradient by distance and the shares of the classes, tells them apart.
+# With neither remedy the network sits on a **plateau**: it answers "V: one in a dozen" to everyone, and cannot tell
+# them apart better than by a coarse measure. With both remedies it leaves within two epochs. And with one? Look at the
+# three starts, not at their mean: what ends the plateau of one start may not end that of the next. Whoever had tried a
+# single start would have named **one** culprit, and by chance which. Here the two work together: the signal from R is
+# small when it arrives, and with few V beats in a batch it drowns in noise. **Two faults can look the same from
+# outside.** Mend them one by one *and* together, from several starts, before you say which it was.
+#
+# (Equal draws shift the probabilities: the network now believes that every second beat is V. The **order** of the
+# beats, and with it the AUC, needs no such belief. Lesson 08c weighs the remedies against each other and mends the
+# probabilities.) From here on both classes are drawn equally often, and the forget bias stays as PyTorch draws it: this
+# is the usual network.
 
 # %% [markdown]
 # ## Train it properly: clip, stop, save, resume
@@ -852,12 +870,12 @@ plots.picture(
 )
 
 # %% [markdown]
-# The largest norms are many times the mean: small relatives of the explosions of section 3, met in the wild. Plain
-# gradient descent would be thrown far off by one of them. Adam would not, since it divides by the size; but the long
-# gradient would stay in its averages, some ten steps in the direction, and about a thousand in the size by which all
-# later steps are divided (lesson 04b). The AUC hops from epoch to epoch, so which epoch is *last* is a matter of luck,
-# and keeping the best one is worth something. (The best of 12 on the same patients looks too good; these patients
-# cannot report. Lesson 06b measured it.)
+# The largest norms are many times the mean. (Is it the product of Jacobians, or a batch with odd beats? The norm does
+# not say.) Plain gradient descent would be thrown far off by one of them. Adam would not, since it divides by the
+# size; but the long gradient would stay in its averages, some ten steps in the direction, and about a thousand in the
+# size by which all later steps are divided (lesson 04b). The AUC hops from epoch to epoch, so which epoch is *last* is
+# a matter of luck, and keeping the best one is worth something. (The best of 12 on the same patients looks too good;
+# these patients cannot report. Lesson 06b measured it.)
 #
 # **A power cut.** To go on as if nothing had happened, weights are not enough. Adam has two moving averages for each
 # weight and a count of steps; the schedule has its place; the best epoch and its weights must be known; and the order
@@ -917,9 +935,9 @@ print(f"{history.resumed_from} epochs came from the file; all weights equal, bit
 assert history.resumed_from == 2 and all(torch.equal(a, b) for a, b in pairs)
 
 # %% [markdown]
-# Not "nearly": **equal**, on one machine's CPU with one number of threads. (Elsewhere sums are added in another order
-# and rounded otherwise.) Equality is the only test that catches a forgotten piece. What if the moving averages had
-# been forgotten? Two epochs, then two more with the weights carried over and a **fresh** Adam:
+# Not "nearly": **equal**, on one machine's CPU with one and the same number of threads. (Elsewhere sums are added in
+# another order and rounded otherwise.) No weaker test is sure to catch a forgotten piece. What if only the weights had
+# been saved? Two epochs, then two more with the weights carried over and a **fresh** Adam:
 
 # %%
 first_half, _ = run(with_noise(), epochs=2)
@@ -965,9 +983,10 @@ ex.gru_step.check(gru_step)
 # %% [markdown]
 # Now all three on the same beats: 32 units, the same batches, the same rate, 8 epochs, the best epoch by validation
 # patients, two random starts each. The library's `BeatRNN` is the seed network with the cell of your choice. All of it
-# was fixed before any of these test patients was looked at.
+# was fixed before any of these test patients (seeds from 2500) was looked at; on others it had been tried, with more
+# epochs and a smaller rate for the vanilla cell.
 #
-# **Predict:** will the vanilla cell, with its vanishing gradient, fail on beats? R is 25 steps from the end.
+# **Predict:** will the vanilla cell, with its vanishing gradient, fail on beats? R is 24 steps from the end.
 
 # %%
 from time import process_time
@@ -1062,8 +1081,10 @@ plots.picture(
 # %% [markdown]
 # ## Real patients
 # The MIT-BIH records of the group DS1. (The other group, DS2, stays closed until lesson 08d.) The 22 records in their
-# order: every second one to train on, the others to judge. That rule was fixed before any of them was looked at. Two
-# networks judge the same beats:
+# order: every second one to train on, the others to judge. That rule was fixed before any of them was looked at. What
+# follows was not: the eleven who judge were seen in several runs while this lesson was written, first with one random
+# start each, then with two, and record 207 is shown below **because** it stood out. Take the numbers as a description
+# of development patients. Two networks judge the same beats:
 #
 # - the LSTM of section 8, raised on **simulated** patients only;
 # - the same network, fresh, trained on the **real** training records: every fourth beat, classes drawn equally often,
@@ -1138,7 +1159,7 @@ if have_mitdb:
 
 # %% [markdown]
 # The intervals are wide, and the two starts differ as well. The picture says why: people differ more than networks do,
-# and to the few who are unlike the others a network gives an answer by chance. Where the interval of a difference
+# and for the few who are unlike the others a network has not learned an answer. Where the interval of a difference
 # holds 0, these eleven do not decide whether training on real people was better. Look at one person closely, record
 # 207.
 
@@ -1166,10 +1187,10 @@ if have_mitdb:
 # **You may claim**
 # - That the gradient of a recurrent network is a product of Jacobians, bounded by a power of the largest singular
 #   value, and that for random weights its length goes as $(gq)^k$: derived, and measured on 20 random starts each.
-# - That a fresh LSTM of PyTorch forgets as fast as its forget gates say, $2^{-k}$ with its usual start, and that its
-#   cell road opens with the forget bias: derived and measured.
+# - That the direct way of a fresh LSTM's cell state falls as the product of its forget gates, about $2^{-k}$ with a
+#   forget bias of 0, and that the road opens with the forget bias: derived, and measured on 5 random starts each.
 # - That truncation leaves the loss and changes the gradient, by how much at the start, and that a task with a lag of
-#   20 steps was learned with whole sequences and not in pieces of 5 (forget bias 1, two starts).
+#   20 steps was learned with whole sequences and not in pieces of 5 (forget bias 1, two starts, 300 batches).
 # - That a run that was cut resumed to equal weights on your machine's CPU.
 # - The AUC of each cell on 50 simulated test patients, with its interval and the paired differences; and, where the
 #   records are there, the AUC, sensitivity and PPV for 11 real people of DS1.
@@ -1178,8 +1199,8 @@ if have_mitdb:
 # - That one cell is better for the ECG. Two starts, one size, one learning rate each, one lead at 50 Hz, and simulated
 #   patients.
 # - That the real numbers are a test in the sense of the published split. DS1 is the development group; these 11 people
-#   may be looked at again in the next lessons. Nor that the two networks differ because one met real patients *only*:
-#   they also met different numbers of beats.
+#   were looked at more than once here, and may be again in the next lessons. Nor that the two networks differ because
+#   one met real patients *only*: they also met different numbers of beats.
 # - Anything about S beats: a premature beat with a normal shape cannot be told by its shape. It takes timing (08d).
 #
 # **Published beside it**: on the 22 records of DS2, a classifier with shape **and** timing of two leads reached a
@@ -1198,7 +1219,8 @@ if have_mitdb:
 #   $f=\text{share}^{1/k}$.
 # - Truncation carries the state and cuts the gradient. What lies before the cut cannot be learned, only read if it
 #   happens to be there.
-# - A plateau has more than one cause. Rare classes weaken the signal as well as distance does: measure which it is.
+# - A plateau can have more than one cause. Rare classes weaken the signal as well as distance does: try each remedy
+#   alone and both together, from several starts.
 # - Checkpoint everything: weights, optimizer, place in the schedule, best epoch, random numbers. The test is equality.
 # - Theory says what a cell can remember. What it remembers on your beats is a measurement, with an interval over
 #   patients.
@@ -1224,6 +1246,8 @@ if have_mitdb:
 #   <https://doi.org/10.1162/089976600300015015>
 # - Pascanu R, Mikolov T, Bengio Y. *On the difficulty of training recurrent neural networks.* ICML 2013.
 #   <https://doi.org/10.48550/arXiv.1211.5063>
+# - Tao T, Vu V. *Random matrices: universality of ESDs and the circular law.* Annals of Probability 2010.
+#   <https://doi.org/10.1214/10-AOP534>
 # - Cho K, et al. *Learning phrase representations using RNN encoder-decoder for statistical machine translation.* EMNLP
 #   2014. <https://doi.org/10.3115/v1/D14-1179>
 # - Jozefowicz R, Zaremba W, Sutskever I. *An empirical exploration of recurrent network architectures.* ICML 2015.

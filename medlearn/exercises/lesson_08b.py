@@ -58,6 +58,10 @@ def _states(x, U, W, b, *, slope=np.tanh):
             "There is a row too many: h_0 = 0 stands before the first sample and is not asked for.",
         ),
         (
+            lambda x, U, W, b: np.vstack([np.zeros(len(b)), _states(x, U, W, b)[:-1]]),
+            "You kept each state before it was renewed: h_0 to h_(T-1). First the new h, then append it.",
+        ),
+        (
             lambda x, U, W, b: _states(x[::-1], U, W, b),
             "You read the sequence from its end. x[0] comes first.",
         ),
@@ -128,6 +132,10 @@ def _jacobian(states, W, start, *, first=1, earlier=0, columns=False, plain=Fals
             lambda states, W, start: _jacobian(states, W, start).T,
             "That is the transpose, which carries a gradient back. Row i, column j is d h_last[i] / d h_start[j].",
         ),
+        (
+            lambda states, W, start: _jacobian(states, W.T, start),
+            "W is transposed in each factor. Forwards it is diag(1 - h_t ** 2) @ W; W.T carries a gradient back.",
+        ),
     ],
     hints=[
         "One step: d h_t / d h_(t-1) = diag(1 - h_t ** 2) @ W. Chain the steps start + 1 to the last.",
@@ -187,6 +195,10 @@ def _largest(W):
             lambda W, steps, steepest: (steepest * np.linalg.svd(W, compute_uv=False).min()) ** steps,
             "That is the smallest singular value: it bounds from below. np.linalg.norm(W, 2) is the largest.",
         ),
+        (
+            lambda W, steps, steepest: steepest * _largest(W),
+            "That is the bound of one step. There are `steps` of them.",
+        ),
     ],
     hints=[
         "How much longer can W.T make a vector? By its largest singular value: np.linalg.norm(W, 2).",
@@ -232,6 +244,13 @@ def _lstm(x, h, c, W_ih, W_hh, b_ih, b_hh, *, order="ifgo", squash=np.tanh, both
         (
             lambda x, h, c, *weights: _lstm(x, h, np.zeros_like(c), *weights),
             "The old cell state is lost: the new one is f * c + i * g.",
+        ),
+        (
+            lambda x, h, c, *weights: (
+                _lstm(x, h, c, *weights, output=lambda new: np.tanh(c))[0],
+                _lstm(x, h, c, *weights)[1],
+            ),
+            "The new h shows the old cell state. Renew c first: h = o * tanh(new c).",
         ),
     ],
     hints=[
@@ -326,6 +345,10 @@ def count_weights(input_size, hidden_size, num_layers, num_classes):
             lambda steps, share: 1 / (1 + np.exp(-(share ** (1 / steps)))),
             "You applied the sigmoid once more. Undo it: ln(f / (1 - f)).",
         ),
+        (
+            lambda steps, share: np.log(share) / steps,
+            "That is ln f. The inverse of the sigmoid is ln(f / (1 - f)): the part that is lost counts, too.",
+        ),
     ],
     hints=[
         "First the gate: f ** steps = share, so f = share ** (1 / steps).",
@@ -383,6 +406,10 @@ def _truncated(w, x, k, *, before=0.0, shift=0):
         (
             lambda w, x, k: _truncated(w, x, len(x)) - _truncated(w, x, k),
             "That is what the truncation drops. Asked is what it keeps.",
+        ),
+        (
+            lambda w, x, k: sum(w**j * np.polyval(x[: len(x) - j], w) for j in range(k)),
+            "Your sum begins with the last state, h_T itself. The first term is the state before it, h_(T-1).",
         ),
     ],
     hints=[
