@@ -346,17 +346,19 @@ plots.picture(
     figure,
     alt="Length of the gradient against the distance from the end, logarithmic, for three scales of the weights; "
     + "; ".join(f"g = {g:g}: {rates[g][0]:.2f} a step, law {rates[g][1]:.2f}" for g in scales)
-    + ". Each bundle of twenty thin lines follows its straight line of the law and fans out with the distance.",
+    + ". Each bundle of twenty thin lines runs near its straight line of the law, for the largest scale somewhat "
+    "below it, and fans out with the distance.",
 )
 
 # %% [markdown]
 # Straight lines on a logarithmic axis: **exponential**, downward or upward. The law finds the slope from two numbers,
-# the size of the weights and the mean slope of the tanh. (The usual cell lies a little below it: the law is about the
-# mean of the **squares**, which a few long ones raise.) In between there is a $g$ with $gq=1$, and even there the thin
-# lines fan out: twenty cells with the same $g$ differ by orders of magnitude at a distance of 100.
+# the size of the weights and the mean slope of the tanh. (The slope of the usual cell is a little smaller: the law is
+# about the mean of the **squares**, which a few long ones raise. Over 100 steps that little adds up.) In between there
+# is a $g$ with $gq=1$, and even there the thin lines fan out: twenty cells with the same $g$ differ by orders of
+# magnitude at a distance of 100.
 #
 # For $g=1.5$ the bound would allow an explosion, and the tanh takes it away: where states are large, slopes are small.
-# A strong signal makes it worse: it drives states into the flat parts.
+# A strong signal shrinks the gradient further: it drives states into the flat parts.
 #
 # **And PyTorch?** `nn.RNN` draws its weights uniformly from $-1/\sqrt n$ to $1/\sqrt n$. A uniform number on
 # $[-a,a]$ has the variance $a^2/3$, here $1/(3n)$, so $g=1/\sqrt3=0.58$. A fresh RNN of PyTorch forgets by the factor
@@ -545,7 +547,7 @@ plots.picture(
     figure,
     alt="Length of the gradient against the distance from the end, logarithmic, for three forget biases; 40 steps away "
     f"it is {left}. The products of the gates (dotted) are straight lines below. The law of the fresh vanilla cell "
-    "falls about as steeply as the gradient with a bias of 0.",
+    "falls similarly to the gradient with a bias of 0, somewhat more steeply.",
 )
 
 # %% [markdown]
