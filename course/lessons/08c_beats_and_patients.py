@@ -226,6 +226,8 @@ from torch.nn import functional as F
 from medlearn import training
 from medlearn.models import ecg_rnn
 
+torch.set_num_threads(1)  # steps in time are small: two threads would mostly wait for each other
+
 
 def steps_of(beats):
     samples = shape_of(beats).reshape(len(beats), 12, 4)  # (n, 48) -> (n, 12, 4)
