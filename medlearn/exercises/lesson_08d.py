@@ -242,8 +242,8 @@ def _one_study(rng, num_patients, beats):
             " name in `drawn`, again and again.",
         ),
         (
-            lambda labels, first, second, patients, drawn: (
-                _resampled_difference(_macro_f1, _rows_of)(labels, second, first, patients, drawn)
+            lambda labels, first, second, patients, drawn: _resampled_difference(_macro_f1, _rows_of)(
+                labels, second, first, patients, drawn
             ),
             "The sign is turned: first minus second.",
         ),
