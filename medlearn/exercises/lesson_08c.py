@@ -115,6 +115,16 @@ def _f1_of_means(confusion):
             "The factor 2 is missing.",
         ),
         (
+            lambda confusion: np.sum(2 * np.diag(confusion) / (confusion.sum(axis=0) + confusion.sum(axis=1))),
+            "You added the F1 scores up. Take their mean: divide by the number of classes.",
+        ),
+        (
+            lambda confusion: np.mean(
+                (np.diag(confusion) / confusion.sum(axis=1) + np.diag(confusion) / confusion.sum(axis=0)) / 2
+            ),
+            "You took the plain mean of sensitivity and predictive value. F1 is their harmonic mean.",
+        ),
+        (
             lambda confusion: float(
                 (2 * np.diag(confusion) / (confusion.sum(axis=0) + confusion.sum(axis=1)))
                 @ confusion.sum(axis=1)
@@ -151,6 +161,8 @@ def macro_f1(confusion):
         (1.02, 1.2, 0.12),  # exactly 85 %, in floating point too: not under it
         (0.42, 0.5, 0.09),  # early by 0.08 s only
         (1.05, 1.22, 0.12),  # 0.17 s before its time, and not early for so slow a heart
+        (1.2, 0.8, 0.14),  # late, as an escape beat is
+        (0.1, 0.8, 0.08),  # very early
     ],
     mistakes=[
         (
@@ -176,6 +188,20 @@ def macro_f1(confusion):
         (
             lambda before_s, usual_s, width_s: "N" if before_s > 0.85 * usual_s else "V" if width_s >= 0.1 else "S",
             "Exactly 85 % is not less than 85 %: that beat is N.",
+        ),
+        (
+            lambda before_s, usual_s, width_s: (
+                "N" if abs(before_s - usual_s) <= 0.15 * usual_s else "V" if width_s >= 0.1 else "S"
+            ),
+            "A late beat counts as early here: abs takes both sides. Early is the interval that is too short.",
+        ),
+        (
+            lambda before_s, usual_s, width_s: "N" if before_s >= 0.15 * usual_s else "V" if width_s >= 0.1 else "S",
+            "You compared with 15 % of usual_s. Early is less than 85 % of it, which is 15 % too short.",
+        ),
+        (
+            lambda before_s, usual_s, width_s: "N" if before_s >= 0.85 * usual_s else "V" if width_s >= 100 else "S",
+            "width_s is in seconds: 0.1, not 100.",
         ),
         (
             lambda before_s, usual_s, width_s: "N" if usual_s - before_s <= 0.15 else "V" if width_s >= 0.1 else "S",
@@ -217,6 +243,10 @@ def _place(patients):
         (
             lambda patients, num_folds: _place(patients) * num_folds // len(np.unique(patients)),
             "You cut the sorted patients into blocks. Deal them in turn: 0, 1, ..., and again 0.",
+        ),
+        (
+            lambda patients, num_folds: _place(patients) // num_folds,
+            "You divided the places by num_folds. Dealing in turn is the remainder: %.",
         ),
         (
             lambda patients, num_folds: (_place(patients) + 1) % num_folds,
@@ -315,6 +345,18 @@ def adjusted_calls(logits, counts, tau):
             "The proportions are right. Divide by the number of classes, so that the weights sum to 1.",
         ),
         (
+            lambda labels: len(labels) / np.bincount(labels)[labels],
+            "The proportions are right: one over the share. Divide by the sum of all weights, so that they sum to 1.",
+        ),
+        (
+            lambda labels: len(labels) / (len(np.unique(labels)) * np.bincount(labels)[labels]),
+            "The proportions are right, with a mean of 1. Divide by the number of beats, so that the weights sum to 1.",
+        ),
+        (
+            lambda labels: 1 / (4 * np.bincount(labels)[labels]),
+            "The proportions are right. There need not be four classes: divide by the sum of all weights instead.",
+        ),
+        (
             lambda labels: np.full(len(labels), 1 / len(labels)),
             "All beats are equally likely: then N is drawn as often as it occurs. A rare class needs a larger weight.",
         ),
@@ -406,6 +448,14 @@ def _pairs(confusion, *, out_of_s=("Q",), out_of_v=("F", "Q"), swap_axes=False, 
             "You left F and Q out of the rows as well. A VEB called F is missed: sensitivity takes the whole row.",
         ),
         (
+            lambda confusion: _pairs(confusion[:4, :4], out_of_s=(), out_of_v=()),
+            "You left Q out everywhere, and nothing else. The rows count whole; F_v is left out of the VEB's PPV, too.",
+        ),
+        (
+            lambda confusion: _pairs(confusion[:4, :4], out_of_s=(), out_of_v=("F",)),
+            "The two PPV are right. A beat called Q is missed: sensitivity takes the whole row.",
+        ),
+        (
             lambda confusion: _pairs(confusion, out_of_s=(), out_of_v=(), swap_axes=True),
             "Rows and columns are exchanged: sensitivity divides by the row, the truth; PPV by the column, the calls.",
         ),
@@ -457,6 +507,10 @@ def aami_scores(confusion):
         (
             lambda labels, calls, hours: np.mean((labels == 0) & (calls != 0)),
             "That is a share of beats. Divide the number of false alarms by the hours.",
+        ),
+        (
+            lambda labels, calls, hours: np.mean([np.sum((labels == 0) & (calls != 0)) / h for h in hours.values()]),
+            "You divided all false alarms by each patient's hours and took the mean. Add the hours up first.",
         ),
         (
             lambda labels, calls, hours: np.sum((labels == 0) & (calls != 0)) / len(hours),
