@@ -1,5 +1,7 @@
 """Exercises of lesson 08a, The electrocardiogram: from paper to R peaks: rate, axis, filters, detection, scoring."""
 
+from numbers import Real
+
 import numpy as np
 
 from medlearn.exercises.compare import same
@@ -13,6 +15,11 @@ from medlearn.exercises.engine import exercise
         (
             lambda lead_i, lead_avf: float(np.degrees(np.arctan2(lead_avf, lead_i))),
             "You took aVF as it is. It is measured smaller than lead I by a factor of sqrt(3) / 2: divide by it.",
+        ),
+        (
+            lambda lead_i, lead_avf: float(np.degrees(np.arctan(lead_avf / lead_i))),
+            "Two things are missing: aVF shows only sqrt(3) / 2 of the dipole, and arctan of a ratio cannot tell left"
+            " from right (np.arctan2 can).",
         ),
         (
             lambda lead_i, lead_avf: float(np.degrees(np.arctan2(np.sqrt(3) / 2 * lead_avf, lead_i))),
@@ -163,6 +170,12 @@ def st_shift_mv(area_mv_s, cutoff_hz):
     return -2 * np.pi * cutoff_hz * area_mv_s
 
 
+def _as_array(result, expected):
+    """Compare a list or a tuple of numbers as the array that it is."""
+    plain = isinstance(result, (list, tuple)) and all(isinstance(value, Real) for value in result)
+    return same(np.asarray(result, dtype=float) if plain else result, expected)
+
+
 def _window_mean(values, width):
     return np.convolve(values, np.ones(width), "full")[: len(values)] / width
 
@@ -170,6 +183,7 @@ def _window_mean(values, width):
 @exercise(
     task="Return the moving mean: each output is the mean of this value and the width - 1 values before it.",
     cases=lambda rng: [(np.array([0.0, 6.0, 0.0, 0.0, 3.0, 0.0]), 3), (rng.normal(size=12), 4), (rng.random(9), 5)],
+    compare=_as_array,
     mistakes=[
         (
             lambda values, width: np.convolve(values, np.ones(width), "same") / width,
@@ -281,6 +295,13 @@ def _look_back(times_s, heights, last_s, now_s, mean_rr_s, low, *, factor=1.66, 
     return int(between[pick(heights[between])]) if len(between) else -1
 
 
+def _place_in_list(times_s, heights, last_s, now_s, mean_rr_s, low):
+    """Return the place among the candidates that are left, for the mistakes below."""
+    found = _look_back(times_s, heights, last_s, now_s, mean_rr_s, low)
+    left = [i for i, time in enumerate(times_s) if last_s < time < now_s and heights[i] > low]
+    return left.index(found) if found >= 0 else -1
+
+
 @exercise(
     task="Return the index of the beat that was missed between last_s and now_s, or -1 where none is to be found.",
     cases=lambda rng: [
@@ -332,6 +353,12 @@ def _look_back(times_s, heights, last_s, now_s, mean_rr_s, low, *, factor=1.66, 
                 else times_s[_look_back(times_s, heights, last_s, now_s, mean_rr_s, low)]
             ),
             "That is its time. Return its index in times_s.",
+        ),
+        (
+            lambda times_s, heights, last_s, now_s, mean_rr_s, low: _place_in_list(
+                times_s, heights, last_s, now_s, mean_rr_s, low
+            ),
+            "That is its place in your list of candidates above `low`. Return its index in times_s.",
         ),
         (
             lambda times_s, heights, last_s, now_s, mean_rr_s, low: _look_back(

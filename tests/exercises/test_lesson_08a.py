@@ -65,6 +65,11 @@ def test_moving_mean_equals_a_loop(rng):
         np.testing.assert_allclose(solution(ex.moving_mean)(values, width), expected, atol=1e-12)
 
 
+@pytest.mark.parametrize("kind", [tuple, list, np.array])
+def test_moving_mean_may_come_in_any_sequence(kind):
+    assert ex.moving_mean.evaluate(lambda *arguments: kind(solution(ex.moving_mean)(*arguments))).state == "right"
+
+
 def test_keep_apart_keeps_the_first_and_is_maximal(rng):
     for _ in range(50):
         times = np.sort(rng.integers(0, 60, 15) / 16).tolist()
