@@ -43,6 +43,10 @@ def _ratios(beats_s, *, swap=False, level=np.mean):
             "Both columns are the same interval. The interval after beat i is the one before beat i + 1.",
         ),
         (
+            lambda beats_s: 2 * _ratios(beats_s) / _ratios(beats_s).sum(axis=1, keepdims=True),
+            "You divided each pair by its own mean. Asked is the mean of all intervals of the strip.",
+        ),
+        (
             lambda beats_s: _ratios(beats_s).T,
             "One row for each beat: your array is turned on its side.",
         ),
@@ -58,13 +62,13 @@ def ratios_of(beats_s):
     return np.column_stack([intervals[:-1], intervals[1:]]) / intervals.mean()
 
 
-def _stack(length, layers, *, grow="jump", padding=2, round_up=False, plus=1):
+def _stack(length, layers, *, grow="jump", padding=2, round_up=False, plus=1, begin=1, less=1):
     """Return length and field behind a stack of convolutions; the options make the usual mistakes."""
-    field, jump = 1, 1
+    field, jump = begin, 1
     for kernel, stride, pad in layers:
         whole = length + padding * pad - kernel
         length = (-(-whole // stride) if round_up else whole // stride) + plus
-        field += (kernel - 1) * {"jump": jump, "none": 1, "late": jump * stride}[grow]
+        field += (kernel - less) * {"jump": jump, "none": 1, "own": stride, "late": jump * stride}[grow]
         jump *= stride
     return length, field
 
@@ -95,6 +99,25 @@ def _two_numbers(result, expected):
             lambda length, layers: _stack(length, layers, grow="late"),
             "The length is right. A layer's own stride comes too early: it spreads the outputs, and with them the"
             " inputs of the **next** layer.",
+        ),
+        (
+            lambda length, layers: _stack(length, layers, grow="own"),
+            "The length is right. For the field you took each layer's own stride. What counts is how far apart its"
+            " inputs stand: the product of the strides of all layers **before** it.",
+        ),
+        (
+            lambda length, layers: _stack(length, layers, begin=0),
+            "The length is right. The field is one short: before the first layer, one value sees itself.",
+        ),
+        (
+            lambda length, layers: _stack(length, layers, begin=0, less=0),
+            "The length is right. For the field you added whole kernels. A kernel of k has k - 1 gaps, and it begins at"
+            " a value that is counted already.",
+        ),
+        (
+            lambda length, layers: _stack(length, layers, less=0),
+            "The length is right. For the field you added whole kernels. A kernel of k has k - 1 gaps, and it begins at"
+            " a value that is counted already.",
         ),
         (
             lambda length, layers: _stack(length, layers, padding=1),
@@ -231,10 +254,25 @@ def _one_study(rng, num_patients, beats):
     return labels, first, second, patients, drawn
 
 
+def _small_study():
+    """Return three patients of four beats, and a draw: a once, c twice."""
+    patients = np.repeat(["a", "b", "c"], 4)
+    first = np.array([0, 1, 2, 3, 0, 0, 0, 0, 0, 1, 2, 2])  # a: all right, c: an F called V
+    second = np.array([0, 0, 2, 3, 0, 1, 2, 3, 0, 1, 0, 3])  # a: an S called N, c: a V called N
+    return np.arange(12) % 4, first, second, patients, np.array(["a", "c", "c"])
+
+
+def _weighted_f1(labels, predictions):
+    share = np.bincount(labels, minlength=4) / len(labels)
+    f1 = [2 * np.sum((labels == k) & (predictions == k)) / np.sum((labels == k) * 1 + (predictions == k))
+          for k in range(4)]  # fmt: skip
+    return share @ f1
+
+
 @exercise(
     task="Return the macro-F1 of `first` minus that of `second` in one resample: `drawn` names the patients, and who"
     " is drawn twice counts twice.",
-    cases=lambda rng: [_one_study(rng, 4, 10), _one_study(rng, 7, 16), _one_study(rng, 5, 23)],
+    cases=lambda rng: [_small_study(), _one_study(rng, 4, 10), _one_study(rng, 7, 16), _one_study(rng, 5, 23)],
     mistakes=[
         (
             _resampled_difference(_macro_f1, lambda patients, drawn: np.isin(patients, drawn)),
@@ -254,6 +292,10 @@ def _one_study(rng, num_patients, beats):
         (
             _resampled_difference(lambda y, z: np.mean(y == z), _rows_of),
             "That is the difference of the accuracies: the frequent class decides it. Take the mean of the four F1.",
+        ),
+        (
+            _resampled_difference(_weighted_f1, _rows_of),
+            "You weighted the four F1 by how frequent their class is: N decides. Macro is their plain mean.",
         ),
         (
             _mean_of_patients,
@@ -382,6 +424,15 @@ def _two_masks(result, expected):
             " after it.",
         ),
         (
+            lambda times_s, seconds, reach_s: (times_s <= seconds, times_s - reach_s >= seconds),
+            "The judged beats are right. A beat that teaches must end before the border, too: its window reaches"
+            " reach_s beyond it.",
+        ),
+        (
+            lambda times_s, seconds, reach_s: (times_s + reach_s <= seconds, times_s >= seconds),
+            "The beats that teach are right. The window of a judged beat begins reach_s before the beat.",
+        ),
+        (
             lambda times_s, seconds, reach_s: (times_s + reach_s <= seconds, np.ones(len(times_s), bool)),
             "You judge on the beats that were learned, too. Those are known by heart.",
         ),
@@ -407,11 +458,13 @@ def split_in_time(times_s, seconds, reach_s):
     return times_s + reach_s <= seconds, times_s - reach_s >= seconds
 
 
-def _alarms(labels, predictions, hours, *, false_if="none", per=True, runs=True):
+def _alarms(labels, predictions, hours, *, false_if="none", per=True, runs=True, close=True):
     """Return false alarms; the options make the usual mistakes."""
     number, alarm = 0, np.r_[False, predictions == 2, False]
     starts, ends = np.flatnonzero(alarm[1:] & ~alarm[:-1]), np.flatnonzero(~alarm[1:] & alarm[:-1])
     for start, end in zip(starts, ends, strict=True):
+        if end == len(labels) and not close:
+            break
         true = labels[start:end] == 2
         wrong = {"none": not true.any(), "some": not true.all(), "any": True, "first": not true[0]}[false_if]
         number += wrong * (1 if runs else int((~true).sum()))
@@ -443,6 +496,10 @@ def _alarms(labels, predictions, hours, *, false_if="none", per=True, runs=True)
         (
             lambda labels, predictions, hours: _alarms(labels, predictions, hours, false_if="first"),
             "You looked at the first beat of each run only. A V later in the run makes the alarm true.",
+        ),
+        (
+            lambda labels, predictions, hours: _alarms(labels, predictions, hours, close=False),
+            "A run that lasts to the last beat is missing: nothing comes after it that would end it.",
         ),
         (
             lambda labels, predictions, hours: _alarms(labels, predictions, hours, false_if="any"),
