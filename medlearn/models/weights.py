@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save as to_bytes
 
 
 def save(model, path):
@@ -25,7 +25,8 @@ def save(model, path):
     ...     model = load(torch.nn.Linear(2, 1), Path(folder) / "line.safetensors")
     """
     tensors = {name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}
-    save_file(tensors, path, metadata={"network": type(model).__name__})
+    # not save_file, which leaves a file that nobody else on the machine may read
+    Path(path).write_bytes(to_bytes(tensors, metadata={"network": type(model).__name__}))
 
 
 def load(model, path):

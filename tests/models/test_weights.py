@@ -1,5 +1,6 @@
 """Weights in files: there and back, and files that do not fit."""
 
+import os
 import pickle
 
 import pytest
@@ -72,3 +73,13 @@ def test_load_runs_nothing_that_a_pickle_brings(network, tmp_path):
 def test_load_without_a_file(network, tmp_path):
     with pytest.raises(FileNotFoundError, match=r"there is no file .*none.safetensors; save\(model, path\) writes one"):
         load(network, tmp_path / "none.safetensors")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="permissions are those of POSIX")
+def test_others_may_read_the_file_as_the_umask_says(tmp_path):
+    before = os.umask(0o022)
+    try:
+        save(torch.nn.Linear(2, 1), tmp_path / "line.safetensors")
+    finally:
+        os.umask(before)
+    assert (tmp_path / "line.safetensors").stat().st_mode & 0o777 == 0o644
