@@ -102,7 +102,7 @@ plots.picture(
 #
 # $$z_k=a_k^\top h+b_k^\top r+c_k,\qquad \ln\frac{p_S}{p_N}=z_S-z_N=(a_S-a_N)^\top h+(b_S-b_N)^\top r+c_S-c_N .$$
 #
-# A beat that comes earlier by $\delta$ changes the log-odds by $(b_S-b_N)^\top\delta$, **the same for every shape**.
+# When the ratios change by $\delta$, the log-odds change by $(b_S-b_N)^\top\delta$, **the same for every shape**.
 # The two are added. "Early *and* narrow" is no sum. The second idea: let the network read the ratios with every
 # sample, as three more leads that stay constant through the window. Then what the network makes of a shape can depend
 # on when it came.
@@ -140,8 +140,9 @@ T = {name: tensors(part) for name, part in parts.items()}  # name -> (n, 80, 2),
 
 # %% [markdown]
 # Each network of this lesson gets the same **CPU seconds**, not the same epochs. That is the fair price where one
-# network does twice the work of another in each step. `process_time` counts what the processor spent on this process,
-# whatever else the machine does. Each step sees 128 beats. The learning rate falls along half a cosine as the seconds
+# network does twice the work of another in each step; it also pays for how well each layer is programmed.
+# `process_time` counts what the processor spent on this process, whatever else the machine does. (With a GPU it does
+# not see the GPU's work: compare there by steps.) Each step sees 128 beats. The learning rate falls along half a cosine as the seconds
 # run out.
 
 # %%
@@ -226,8 +227,8 @@ assert f1["LSTM, timing with all"].mean() > f1["LSTM, shape only"].mean()
 # Without timing S is hardly ever found: nothing in the shape gives it away but a small P wave. With the ratios at
 # every sample it is found. (Macro-F1 is the mean of the four F1 scores, so that the rare classes count: lesson 08c.)
 #
-# The algebra of the middle network can be checked to the last digit. Let every beat come 0.3 of an interval earlier,
-# and see how its log-odds of S against N move.
+# The algebra of the middle network can be checked to the last digits. Lower the first ratio of every beat by 0.3, as if
+# it came early, and see how its log-odds of S against N move.
 
 # %%
 @torch.no_grad()
@@ -359,9 +360,11 @@ class BeatNet(nn.Module):
 # For P wave and QRS complex together, 0.25 s?
 
 # %%
-probe = torch.zeros(1, 2, 80, requires_grad=True)
-nn.init.constant_((middle := convolutions(2))[0].bias, 1.0)
-middle[:-1](probe)[0, :, 5].sum().backward()
+stack = convolutions(2)[:-1]  # without the Flatten
+for layer in stack[::2]:
+    nn.init.ones_(layer.weight)  # all positive: no ReLU is shut, nothing cancels
+probe = torch.ones(1, 2, 80, requires_grad=True)
+stack(probe)[0, :, 5].sum().backward()
 seen = int((probe.grad[0].abs().sum(dim=0) > 0).sum())
 print(f"one of the ten values sees {seen} samples: {seen * 10} ms")
 assert seen == 29 and convolutions(2)(torch.zeros(3, 2, 80)).shape == (3, 320)
@@ -427,10 +430,10 @@ ex.reversed_in_place.check(reversed_in_place)
 # %%
 from torch.nn.utils.rnn import pack_padded_sequence
 
-short = beat[:, 25:33].detach()
-padded = torch.cat([short, torch.zeros(1, 72, 2)], dim=1)  # (1, 80, 2), of which 8 are real
+piece = beat[:, 25:33].detach()
+padded = torch.cat([piece, torch.zeros(1, 72, 2)], dim=1)  # (1, 80, 2), of which 8 are real
 with torch.no_grad():
-    alone = both_ways(short)[1][0][1]
+    alone = both_ways(piece)[1][0][1]
     unpacked = both_ways(padded)[1][0][1]
     packed = both_ways(pack_padded_sequence(padded, [8], batch_first=True))[1][0][1]
 print(f"state of the backward half: packed differs by {(packed - alone).abs().max():.1g}, "
@@ -480,9 +483,9 @@ assert all(0.2 < scores.mean() < 1 for scores in f1.values())
 # Why not let the network see the beats themselves?
 #
 # Can it do harm? Let $x$ be the beat, $u$ its neighbours. The best possible guess from $x$ alone is right with
-# probability $\max_c p(c\mid x)$. And $p(c\mid x)=E_u[p(c\mid x,u)]$, so
+# probability $\max_c p(c\mid x)$. And $p(c\mid x)=E_{u\mid x}[p(c\mid x,u)]$, so
 #
-# $$\max_c\,E_u\big[p(c\mid x,u)\big]\;\le\;E_u\big[\max_c\,p(c\mid x,u)\big],$$
+# $$\max_c\,E_{u\mid x}\big[p(c\mid x,u)\big]\;\le\;E_{u\mid x}\big[\max_c\,p(c\mid x,u)\big],$$
 #
 # because a maximum of means is at most the mean of the maxima. **The best classifier that sees more is never worse.**
 # A trained one can be: it has more to learn, from the same patients, in the same seconds.
@@ -554,7 +557,8 @@ print(f"among strangers:          macro-F1 {f1_by_class('validation', astray).me
 assert f1_by_class("validation", astray).mean() < f1["in context"].mean() - 0.05
 
 # %% [markdown]
-# The same weights, the same beats. What it lost among strangers came from the neighbours.
+# The same weights, the same beats: so it does use its neighbours. The loss is no price tag for them, though. Strangers
+# do not only fall silent, they mislead; and the network never met such a row in training.
 #
 # Now the rhythms themselves. In **bigeminy** every second beat is a V: the local mean of the intervals is no longer
 # that of the sinus node, and half of the neighbours are V. In a **run** of S, the beats are early only against what
@@ -568,8 +572,9 @@ def kinds_of(beats):
     pair = same & (y[2:] == 2) & (y[1:-1] == 0) & (y[:-2] == 2)
     bigeminal[2:] |= pair
     bigeminal[:-2] |= pair
-    run[1:] |= (y[1:] == 1) & (y[:-1] == 1)
-    run[:-1] |= (y[1:] == 1) & (y[:-1] == 1)
+    row = (beats.records[1:] == beats.records[:-1]) & (y[1:] == 1) & (y[:-1] == 1)
+    run[1:] |= row
+    run[:-1] |= row
     return {"V in bigeminy": bigeminal, "other V": (y == 2) & ~bigeminal, "S in runs": run, "other S": (y == 1) & ~run}
 
 
@@ -707,7 +712,7 @@ plots.picture(figure, alt=f"Left: macro-F1 with intervals over patients: {listed
 #
 # **What the table does not show.** One seed: another start would move each row by a few hundredths, some by more. So
 # does running the lesson again: the same seconds buy another number of steps. One budget: with 700 seconds the order
-# may change, since large networks start slowly. One learning rate for all, chosen together with the sizes on simulated
+# may be another. One learning rate for all, chosen together with the sizes on simulated
 # patients that are not the test patients. And one simulation. Differences of a few hundredths are worth nothing here.
 # Believe what is far apart **and** comes back when you run it again: see what becomes of the LSTM without timing, with
 # timing behind the sum, and with timing at every sample.
@@ -1059,7 +1064,7 @@ plots.picture(figure, alt=f"Macro-F1 and false V alarms per hour with intervals.
 # %% [markdown]
 # ## Real patients
 # The MIT-BIH Arrhythmia Database: 44 records without a pacemaker, half an hour each, every beat labelled by two
-# cardiologists. De Chazal and others split them in two halves of 22 records: **DS1** to develop, **DS2** to test. Of
+# or more cardiologists. De Chazal and others split them in two halves of 22 records: **DS1** to develop, **DS2** to test. Of
 # DS2 the lessons have counted R peaks (lesson 08a). What **kind** its beats are, they ask here for the first time.
 #
 # One flaw of the split is known, and you know it (lesson 08c): records 201 (DS1) and 202 (DS2) are **the same man**.
@@ -1069,13 +1074,19 @@ plots.picture(figure, alt=f"Macro-F1 and false V alarms per hour with intervals.
 # DS1, and frozen before DS2 was opened (`benchmarks/ecg_networks.py`). Its ideas are those of this lesson:
 #
 # - Each beat is read **beside the usual beat of its record**: the median beat, its distance from it, and intervals
-#   beside how irregular the rhythm is. That needs no labels, but the whole record: it serves a Holter ECG, not a
-#   monitor.
+#   beside how irregular the rhythm is. That needs no labels, but the whole record, of a test patient too, its end as
+#   well as its start: it serves a Holter ECG, not a monitor.
 # - A network over **16 beats in a row**, both ways, as in section 4.
-# - **40 simulated patients** are added to the training: real S are rare, and come from few people.
+# - **40 simulated patients** are added to the training: real S are rare, and come from few people. (On DS1's folds
+#   the gain lay within the intervals: they may help, they are not shown to.)
 # - Three networks of different seeds vote.
 #
-# The target was set before: macro-F1 of at least 0.58 and an F1 of V of at least 0.93, in at most 120 s of training.
+# The target was set before the recipe: macro-F1 of at least 0.58 and an F1 of V of at least 0.93, in at most 120 s of
+# training. Whoever set it was not blind: an earlier random forest's score on DS2 (0.49, and 0.93 for V) was known.
+#
+# **How often was DS2 opened?** With this recipe by the benchmark, once, after the freeze. Tests of this lesson repeated
+# that look, and so do you. Nothing in the recipe was changed afterwards; the forest here has fewer trees than there, to
+# save time.
 
 # %%
 have_mitdb = data.available("mitdb")
@@ -1163,8 +1174,10 @@ if have_mitdb:
 # **As the AAMI asks.** For S and for V: sensitivity and positive predictive value. A fusion beat called V is no
 # mistake in that standard, so F is left out of V's predictive value. Beside it what [de Chazal and others
 # 2004](https://doi.org/10.1109/TBME.2004.827359) published for the same split: S 0.759 and 0.385, V 0.777 and 0.819.
-# (They detected the beats themselves, placed by hand where needed; they looked at no simulated patient, and used the
-# same 22 records to train.)
+# (They too took the beats' places from hand annotation and trained on the same 22 records, without simulated patients.
+# They had Q as a fifth class; here the 7 beats of Q are left out of DS2.) That is an old mark, not the best one: with a
+# network over sequences of beats, [Mousavi and others 2019](https://doi.org/10.48550/arXiv.1812.07421) report between
+# patients S 0.889 and 0.926, V 0.999 and 0.995. Neither gives an interval over patients.
 
 # %%
 if have_mitdb:
@@ -1232,13 +1245,13 @@ if have_mitdb:
     ).show()
 
 # %% [markdown]
-# That was the one look. Read it in this order.
+# That was the look. Read it in this order.
 #
 # - **The aim.** Reached or missed stands above, for the value. Where the interval holds the aim, 22 records do not
 #   prove it. The difference to the forest is the sounder statement: same patients, same run.
-# - **S.** Three of four S beats of DS2 are of one man, record 232. Who misses him cannot pass a sensitivity of 455 /
-#   1837 = 0.25, whatever else is right; who finds him is good. One patient decides the score of a class, and the
-#   interval says so: it is as wide as can be. Put your S row beside the published one, and do not explain it away.
+# - **S.** Three of four S beats of DS2 are of one woman, record 232. Who misses her cannot pass a sensitivity of 455 /
+#   1837 = 0.25, whatever else is right; who finds her is good. One patient decides the score of a class, and the
+#   interval says so: it is as wide as can be. Put your S row beside the published ones, and do not explain it away.
 # - **F.** The same with record 213: nine of ten.
 # - **V.** Many patients have V, and the interval is the narrowest of the three. More V found may also mean more
 #   alarms: compare both models' false alarms per hour.
