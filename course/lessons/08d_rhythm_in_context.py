@@ -554,7 +554,7 @@ strangers = np.random.default_rng(0).permutation(len(validation))
 astray = logits_in_context(networks["in context"], "validation", np.array_split(strangers, 30)).argmax(axis=1)
 print(f"among its own neighbours: macro-F1 {f1['in context'].mean():.2f}")
 print(f"among strangers:          macro-F1 {f1_by_class('validation', astray).mean():.2f}")
-assert f1_by_class("validation", astray).mean() < f1["in context"].mean() - 0.05
+assert f1_by_class("validation", astray).mean() < f1["in context"].mean()
 
 # %% [markdown]
 # The same weights, the same beats: so it does use its neighbours. The loss is no price tag for them, though. Strangers
@@ -641,8 +641,8 @@ def difference_of_resample(labels, first, second, patients, drawn):
 ex.difference_of_resample.check(difference_of_resample)
 
 # %% [markdown]
-# **Predict:** write down the order of the eight. And: will the interval of a difference be wider or narrower than the
-# interval of a score?
+# **Predict:** write down the order of the eight. And: will the interval of a difference be wider or narrower than if
+# each network had been tested on 50 patients of its own?
 
 # %%
 logits = {name: logits_of(network, "test") for name, network in networks.items() if name != "in context"}
@@ -681,9 +681,15 @@ def paired(first, second, chosen=slice(None)):
                              patients=test.patients[chosen], num_resamples=1000)  # fmt: skip
 
 
+def width(e):
+    return e.high - e.low
+
+
 differences = {name: paired(guess, guesses[REFERENCE]) for name, guess in guesses.items() if name != REFERENCE}
+print(f"minus {REFERENCE}; width of the interval, and if the patients were others")
 for name, d in differences.items():
-    print(f"{name:22s} minus {REFERENCE}: {short(d, '+.2f')}")
+    unpaired = np.hypot(*[width(reports[each]["macro average"].f1) for each in (name, REFERENCE)])
+    print(f"{name:22s} {short(d, '+.2f')}   {width(d):.2f}, {unpaired:.2f}")
 assert differences["LSTM, shape only"].value < 0
 
 # %% tags=["hide-input"]
@@ -707,8 +713,10 @@ listed = ", ".join(f"{n} {r['macro average'].f1.value:.2f}" for n, r in reports.
 plots.picture(figure, alt=f"Left: macro-F1 with intervals over patients: {listed}. Right: the paired differences.")
 
 # %% [markdown]
-# Read it with care. Where the interval of a difference holds 0, these patients do not decide. It is often narrower
-# than the interval of the score itself: that is the gain of pairing.
+# Read it with care. Where the interval of a difference holds 0, these patients do not decide. The gain of pairing is in
+# the last two columns. For two scores $a$ and $b$, $\mathrm{var}(a-b)=\mathrm{var}\,a+\mathrm{var}\,b-2\,
+# \mathrm{cov}(a,b)$. On two separate groups of patients the last term would be 0, and the widths would add as the sides
+# of a right angle (about: the intervals are not quite symmetric). What two networks have in common makes it smaller.
 #
 # **What the table does not show.** One seed: another start would move each row by a few hundredths, some by more. So
 # does running the lesson again: the same seconds buy another number of steps. One budget: with 700 seconds the order
@@ -863,8 +871,8 @@ assert agreement["trained"] > 0.999 and agreement["all random"] < 0.9
 
 # %% [markdown]
 # 1.00 is the map against itself. The lower the second and third number, the more the map owes to what was learned.
-# What is left above 0 with random weights is owed to the architecture and to the signal: steep places light up in any
-# network of rectifiers. Keep that number in mind when a map looks "as a doctor would". Looking right is no test.
+# What is left above 0 with random weights is owed to the architecture, to the signal, and to chance: it is one draw of
+# weights. Keep that number in mind when a map looks "as a doctor would". Looking right is no test.
 #
 # A better question is one with a control. A beat has two things: its shape and its timing. Make one of them
 # **ordinary** and see which class survives: the ratios of a beat on time, or the shape of that patient's own median
@@ -886,7 +894,8 @@ for k, name in ((1, "S"), (2, "V")):
 assert survive["S"][0] < survive["V"][0] and survive["V"][1] < survive["V"][0]
 
 # %% [markdown]
-# The network calls an S by its timing: put it on time, and it is an N. It calls a V by its shape. That is how the
+# The network calls an S by its timing: put it on time, and it is none. It calls a V by its shape **first**: with an
+# ordinary shape hardly one is left. But many V fall when they come on time, too: there it wants both. That is how the
 # simulated patients are made, and here you know it; the control found it out.
 
 # %% [markdown]
@@ -897,7 +906,9 @@ assert survive["S"][0] < survive["V"][0] and survive["V"][1] < survive["V"][0]
 # patient with the labels of those minutes. You get by with a tenth.
 #
 # The price: those labels are a cardiologist's time, **for each patient**. And a trap: the judged part must not have
-# been seen. A window near the border reaches over it.
+# been seen. A window near the border reaches over it. (The ratios reach further still: the local mean by five beats,
+# the record's mean to the end. They carry no label, and every row of the comparison has the same ones. On a ward you
+# would have to wait for them.)
 #
 # ### Exercise: before and after the border
 # A window reaches `reach_s` to both sides of its beat. Which beats may teach, which may be judged?
@@ -990,8 +1001,9 @@ assert max(after["last layer"].value, after["all layers"].value) > after["not ad
 # simulated patient does not change posture, and no electrode comes loose for good. And compare the last row: it
 # needed no labels, only the neighbours.
 #
-# Did it forget? The sore spot are patients whose first 30 s show no V: their network has seen 35 examples, none of a
-# V.
+# All 50 patients teach and are judged, whatever their half minute held. Did any network forget? The sore spot are
+# patients whose first 30 s show no V: theirs has seen 35 examples, none of a V. (This group is picked by its labels:
+# good for finding a weakness, no score to report.)
 
 # %%
 without_v = judge & ~np.isin(test.patients, taught_v) & (test.labels == 2)
@@ -1243,12 +1255,14 @@ if have_mitdb:
         alt="Left: confusion matrix of the network on DS2. Right: calibration of S and V with intervals; expected "
         f"calibration error {errors['S'].value:.3f} for S and {errors['V'].value:.3f} for V.",
     ).show()
+    print("expected calibration error:", ", ".join(f"{name} {short(e, '.3f')}" for name, e in errors.items()))
 
 # %% [markdown]
 # That was the look. Read it in this order.
 #
 # - **The aim.** Reached or missed stands above, for the value. Where the interval holds the aim, 22 records do not
-#   prove it. The difference to the forest is the sounder statement: same patients, same run.
+#   prove it. The difference to the forest is the sounder statement: same patients, same run. It compares two
+#   **recipes**, not networks with trees: the forest had neither the usual beat nor the simulated patients.
 # - **S.** Three of four S beats of DS2 are of one woman, record 232. Who misses her cannot pass a sensitivity of 455 /
 #   1837 = 0.25, whatever else is right; who finds her is good. One patient decides the score of a class, and the
 #   interval says so: it is as wide as can be. Put your S row beside the published ones, and do not explain it away.
