@@ -136,6 +136,16 @@ def _jacobian(states, W, start, *, first=1, earlier=0, columns=False, plain=Fals
             lambda states, W, start: _jacobian(states, W.T, start),
             "W is transposed in each factor. Forwards it is diag(1 - h_t ** 2) @ W; W.T carries a gradient back.",
         ),
+        (
+            lambda states, W, start: _jacobian(states[:-1], W, start),
+            "The last step is missing: the factors run from start + 1 to the last row, that one included.",
+        ),
+        (
+            lambda states, W, start: np.prod(
+                [np.eye(len(W)), *((1 - h**2)[:, None] * W for h in states[start + 1 :])], axis=0
+            ),
+            "You multiplied the factors entry by entry, with *. Matrices are chained with @.",
+        ),
     ],
     hints=[
         "One step: d h_t / d h_(t-1) = diag(1 - h_t ** 2) @ W. Chain the steps start + 1 to the last.",
@@ -168,6 +178,15 @@ def _largest(W):
             " more than 4. Take the largest singular value.",
         ),
         (
+            lambda W, steps, steepest: (steepest * np.linalg.eigvals(W).max()) ** steps,
+            "That is an eigenvalue. It bounds no single step. Take the largest singular value.",
+        ),
+        (
+            lambda W, steps, steepest: steepest**steps * np.linalg.norm(np.linalg.matrix_power(W, steps), 2),
+            "That bounds W to the power of steps. But slopes stand between the factors, and may turn a vector into a"
+            " worse direction: bound each step, then multiply.",
+        ),
+        (
             lambda W, steps, steepest: (steepest * np.linalg.norm(W)) ** steps,
             "np.linalg.norm of a matrix is the root of the sum of squares, which is larger. Use np.linalg.norm(W, 2).",
         ),
@@ -182,6 +201,10 @@ def _largest(W):
         (
             lambda W, steps, steepest: steepest * _largest(W) ** steps,
             "The slope of the tanh acts in every step, too: (steepest * sigma) ** steps.",
+        ),
+        (
+            lambda W, steps, steepest: steepest**steps * _largest(W),
+            "The singular value acts in every step, too: (steepest * sigma) ** steps.",
         ),
         (
             lambda W, steps, steepest: _largest(W) ** steps,
@@ -217,6 +240,13 @@ def _lstm(x, h, c, W_ih, W_hh, b_ih, b_hh, *, order="ifgo", squash=np.tanh, both
     return (new, o * output(new)) if swap else (o * output(new), new)
 
 
+def _plain(c, sums):
+    """Return a mistaken step of the LSTM: the gates are the sums themselves."""
+    i, f, g, o = np.split(sums, 4)
+    c = f * c + i * np.tanh(g)
+    return o * np.tanh(c), c
+
+
 @exercise(
     task="One step of the LSTM with PyTorch's weights (blocks in the order i, f, g, o): return the new h and c.",
     cases=lambda rng: [
@@ -235,6 +265,17 @@ def _lstm(x, h, c, W_ih, W_hh, b_ih, b_hh, *, order="ifgo", squash=np.tanh, both
         ),
         (lambda *a: _lstm(*a, squash=_sigmoid), "The candidate g may be negative: it takes tanh, not a sigmoid."),
         (lambda *a: _lstm(*a, both=False), "PyTorch has two biases, and both are added: b_ih and b_hh."),
+        (lambda x, h, c, *w: _lstm(x, h, c, *w[:2], 0 * w[2], 0 * w[3]), "The biases are missing: add b_ih and b_hh."),
+        (
+            lambda x, h, c, W_ih, *w: _lstm(x, 0 * h, c, W_ih, *w),
+            "The gates look at the new sample only. Add W_hh @ h.",
+        ),
+        (
+            lambda x, h, c, W_ih, W_hh, b_ih, b_hh: _plain(c, W_ih @ x + b_ih + W_hh @ h + b_hh),
+            "The gates are no gates yet: i, f and o take the sigmoid, which brings them between 0 and 1.",
+        ),
+        (lambda *a: _lstm(*a)[0], "That is the new h alone. Return two arrays: h, c."),
+        (lambda *a: np.array(_lstm(*a)), "Both are right, in one array. Return two: h, c."),
         (lambda *a: _lstm(*a, output=lambda c: c), "The state that comes out is o * tanh(c): the tanh is missing."),
         (lambda *a: _lstm(*a, swap=True), "The two are right and exchanged: return h, then c."),
         (
@@ -346,6 +387,10 @@ def count_weights(input_size, hidden_size, num_layers, num_classes):
             "You applied the sigmoid once more. Undo it: ln(f / (1 - f)).",
         ),
         (
+            lambda steps, share: share ** (1 / steps) / (1 - share ** (1 / steps)),
+            "Those are the odds f / (1 - f). The bias is their natural logarithm.",
+        ),
+        (
             lambda steps, share: np.log(share) / steps,
             "That is ln f. The inverse of the sigmoid is ln(f / (1 - f)): the part that is lost counts, too.",
         ),
@@ -408,6 +453,10 @@ def _truncated(w, x, k, *, before=0.0, shift=0):
             "That is what the truncation drops. Asked is what it keeps.",
         ),
         (
+            lambda w, x, k: sum(w**j * x[len(x) - 1 - j] for j in range(k)),
+            "You summed the inputs. The terms are states: w ** j * h_(T-1-j). Run the cell first, and keep its states.",
+        ),
+        (
             lambda w, x, k: sum(w**j * np.polyval(x[: len(x) - j], w) for j in range(k)),
             "Your sum begins with the last state, h_T itself. The first term is the state before it, h_(T-1).",
         ),
@@ -431,7 +480,7 @@ def _gru(x, h, W_ih, W_hh, b_ih, b_hh, *, order="rzn", reset="sum", keep=True, s
     r, z = (_sigmoid(ours[name] + W[name] @ h + b[name]) for name in "rz")
     memory = {
         "sum": r * (W["n"] @ h + b["n"]), "product": r * (W["n"] @ h) + b["n"], "state": W["n"] @ (r * h) + b["n"],
-        "never": W["n"] @ h + b["n"],
+        "never": W["n"] @ h + b["n"], "all": r * (ours["n"] + W["n"] @ h + b["n"]) - ours["n"],
     }  # fmt: skip
     n = squash(ours["n"] + memory[reset])
     return (1 - z) * n + z * h if keep else z * n + (1 - z) * h
@@ -450,6 +499,11 @@ def _gru(x, h, W_ih, W_hh, b_ih, b_hh, *, order="rzn", reset="sum", keep=True, s
             "You reset h before its matrix, as the GRU was first published. PyTorch resets after it:"
             " r * (W_hn @ h + b_hn).",
         ),
+        (
+            lambda *a: _gru(*a, reset="all"),
+            "The reset gate acts on the state's part alone, r * (W_hn @ h + b_hn), not on the input's.",
+        ),
+        (lambda x, h, *w: _gru(x, h, *w[:2], 0 * w[2], 0 * w[3]), "The biases are missing: add b_ih and b_hh."),
         (lambda *a: _gru(*a, reset="product"), "The bias b_hn stands inside the bracket: r * (W_hn @ h + b_hn)."),
         (
             lambda *a: _gru(*a, keep=False),
