@@ -292,8 +292,8 @@ ex.high_pass_gain.check(high_pass_gain)
 # $f_c$ a half is left, no longer 0.71. The shifts in time cancel: such a filter is **zero-phase**. It needs the
 # future, so it works on a recording, not live.
 #
-# **Predict:** a band from 0.5 to 40 Hz, order 2, both ways. Which of the four noises will be gone, which halved, and
-# which hardly touched?
+# **Predict:** a band from 0.5 to 40 Hz, order 2, both ways. Wander, hum, muscle, motion: which will be gone, which
+# weaker, and which hardly touched?
 
 # %%
 from dataclasses import replace
@@ -759,14 +759,13 @@ assert np.any(~missed_there & (record.symbols == "V"))
 span = (first_v - 4, first_v + 4)
 figure, axes = plt.subplots(2, 1, figsize=(9, 4.6), sharex=True, height_ratios=(1, 1.2))
 axes[0].plot(record.time_s, ecg, "-", color=plots.COLOURS["black"], linewidth=0.9)
-axes[0].plot(found / rate_hz, ecg[found], "v", color=plots.COLOURS["vermillion"], label="found")
+axes[0].plot(found / rate_hz, ecg[found], "v", color=plots.COLOURS["vermillion"])
 near = (record.time_s > span[0]) & (record.time_s < span[1])
 axes[0].set(ylabel="ECG (mV)", xlim=span, ylim=(ecg[near].min() - 0.2, ecg[near].max() + 0.4))
-axes[0].set_title("Simulated patient: N normal, V ventricular premature", pad=20)
+axes[0].set_title("Simulated patient: N normal, V ventricular premature; triangles: found", pad=20)
 for beat, symbol in zip(record.beats_s, record.symbols):
     if abs(beat - first_v) < 4:
         axes[0].text(beat, 1.02, symbol, ha="center", weight="bold", transform=axes[0].get_xaxis_transform())
-axes[0].legend(loc="center right")
 taken = np.isin(np.arange(len(walker.times)), walker.taken)
 axes[1].semilogy(walker.times[taken], walker.heights[taken], "o", label="taken for a beat")
 axes[1].semilogy(walker.times[~taken], walker.heights[~taken], "x", label="taken for noise")
@@ -776,9 +775,8 @@ axes[1].legend(loc="lower right", ncols=3, fontsize=9)
 plots.picture(
     figure,
     alt="Above, eight seconds of ECG with a triangle on each R peak that was found: on all normal beats, not on the "
-    "ventricular one. Below, the height of each hump on "
-    "a logarithmic axis: circles, taken for beats, lie above the dashed threshold; crosses, taken for noise, mostly "
-    "far below it.",
+    "ventricular one. Below, the height of each hump on a logarithmic axis: circles, taken for beats, lie above the "
+    "dashed threshold; crosses, taken for noise, mostly far below it.",
 )
 
 # %% [markdown]
@@ -786,9 +784,9 @@ plots.picture(
 # beats fall **into** the gap, below the threshold. Every normal beat was found, and all that was missed is of this
 # kind. The number that a doctor asks for next, "how many premature beats?", would be badly wrong.
 #
-# Search back brought one ventricular beat home. Here it is, the first V. The second V comes early too, with a long
-# pause behind it, but its hump is below half of the threshold. (Of others the pause was too short.) In the row
-# "predicted" a beat that was found has its own symbol, one that was missed a "≠ ?" in a frame.
+# Search back brought one ventricular beat home. Here it is, the first V. The second V stands in a gap that is long
+# enough, too, but its hump is below half of the threshold. (For others the gap was too short.) In the row "predicted"
+# a beat that was found has its own symbol, one that was missed a "≠ ?" in a frame.
 
 # %%
 said = np.where(missed_there, "?", record.symbols)
@@ -934,8 +932,8 @@ assert at_level[1]["ours"].f1.value > 0.98 and at_level[32]["ours"].f1.value < 0
 
 # %%
 for level, gap in behind.items():
-    print(f"noise x {level:2d}: F1, ours minus wfdb {gap.value:+.3f} ({gap.low:+.3f} to {gap.high:+.3f})", end="")
-    print(f": {verdict(gap)}")
+    interval = f"({gap.low:+.3f} to {gap.high:+.3f})"
+    print(f"noise x {level:2d}: F1, ours minus wfdb {gap.value:+.3f} {interval}: {verdict(gap)}")
     assert gap.low <= gap.value <= gap.high and abs(gap.value) < 0.1
 
 # %% tags=["hide-input"]
