@@ -592,8 +592,8 @@ for name, chosen in kinds_of(validation).items():
 
 # %% [markdown]
 # These shares have no interval: they come from validation patients, in some groups a handful, and serve to understand.
-# Single S gain. In bigeminy there was little to gain: the shape of those V gives them away. In runs of S the context
-# can even mislead, since among early beats being early is usual; but three patients decide nothing. The report is in
+# Single S gain. In bigeminy there was little to gain: the shape of those V gives them away. In runs of S it
+# may help less, since among early beats being early is usual; but three patients decide nothing. The report is in
 # the next section.
 #
 # The price of context: the backward half looks into the **future**. A monitor that must ring within a beat does not
@@ -880,6 +880,7 @@ assert agreement["trained"] > 0.999 and agreement["all random"] < 0.9
 
 # %% [markdown]
 # 1.00 is the map against itself. The lower the second and third number, the more the map owes to what was learned.
+# The fourth says how much of it you could have had without any network.
 # What is left above 0 with random weights is owed to the architecture, to the signal, and to chance: it is one draw of
 # weights. Keep that number in mind when a map looks "as a doctor would". Looking right is no test.
 #
