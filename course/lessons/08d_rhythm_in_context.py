@@ -183,6 +183,7 @@ def train_for(make, pieces, seconds=SECONDS, rate=0.01, seed=0):
             steps, spent = steps + 1, (process_time() - started) / seconds
             bar.update(min(100, int(100 * spent)) - bar.n)
     print(f"{sum(p.numel() for p in network.parameters()):,} weights, {steps} steps")
+    network.steps = steps
     return network.eval()
 
 
@@ -540,6 +541,9 @@ def logits_in_context(network, part, order=None):
 #
 # **Predict:** its steps are dearer, so in seven seconds it meets each beat less often than the convolutions did.
 # Better or worse on validation patients? For which class most?
+#
+# (It starts slowly. Where it makes fewer than some 700 steps, your machine is slower than most, and what is said below
+# may not come true: set `SECONDS` higher and run the lesson again.)
 
 # %%
 networks["in context"] = train_for(InContext, rows_of(train.records))
@@ -547,6 +551,8 @@ told = logits_in_context(networks["in context"], "validation").argmax(axis=1)
 f1["in context"] = f1_by_class("validation", told)
 for name in ("convolutions", "in context"):
     print(f"{name:14s} F1 of N, S, V, F {np.round(f1[name], 2)}  macro {f1[name].mean():.2f}")
+enough = networks["in context"].steps >= 700
+assert not enough or f1["in context"][1] > f1["convolutions"][1]
 
 # %% [markdown]
 # Is it the **neighbours**, or is it the other network? Ask it: shuffle all beats of all patients into one long row.
@@ -557,7 +563,7 @@ strangers = np.random.default_rng(0).permutation(len(validation))
 astray = logits_in_context(networks["in context"], "validation", np.array_split(strangers, 30)).argmax(axis=1)
 print(f"among its own neighbours: macro-F1 {f1['in context'].mean():.2f}")
 print(f"among strangers:          macro-F1 {f1_by_class('validation', astray).mean():.2f}")
-assert f1_by_class("validation", astray).mean() < f1["in context"].mean()
+assert not enough or f1_by_class("validation", astray).mean() < f1["in context"].mean() - 0.05
 
 # %% [markdown]
 # The same weights, the same beats: so it does use its neighbours. The loss is no price tag for them, though. Strangers
@@ -588,7 +594,7 @@ for name, chosen in kinds_of(validation).items():
     people = len(np.unique(validation.patients[chosen]))
     print(f"{name:14s} {chosen.sum():4d} beats, {people:2d} patients: found by convolutions {found[0]:.2f}, "
           f"in context {found[1]:.2f}")  # fmt: skip
-    assert name != "other S" or found[1] > found[0]
+    assert not enough or name != "other S" or found[1] > found[0]
 
 # %% [markdown]
 # These shares have no interval: they come from validation patients, in some groups a handful, and serve to understand.
