@@ -9,8 +9,8 @@
 # task that cannot be learned then. At the end you train on heart beats, properly: clipped, stopped in time, saved, and
 # after a power cut resumed to the same weights, bit for bit.
 #
-# The patients of sections 1 to 8 are **simulated**. The lesson takes about two hours; the exercises marked *further*
-# come on top of that.
+# The patients of all sections before *Real patients* are **simulated**. The exercises marked *further* come on top of
+# the time named above.
 
 # %% [markdown]
 # ## A beat, one sample at a time
@@ -19,10 +19,9 @@
 # question: is this beat **ventricular** (V: it starts in a ventricle, and is wide and odd) or **not** (all others:
 # normal, bundle branch blocks, supraventricular, fusion)? No kind of beat is left out.
 #
-# Three groups of patients, who share nobody: to learn from, to choose on, to report on. The test patients of this
-# course begin at seed 2000. Those of this lesson begin at 2500, for a reason that you should know: the first ones were
-# looked at while the recipe of section 8 (rates, number of epochs) still changed, so they could report no more. Fresh
-# ones took their place once the recipe stood.
+# Three groups of patients, who share nobody: to learn from, to choose on, to report on. (The test patients of this
+# course begin at seed 2000. Here they begin at 2500: the first ones had been looked at while rates and numbers of
+# epochs were still being chosen. So they could report no more, and fresh ones took their place.)
 
 # %%
 from tqdm.auto import tqdm
@@ -51,9 +50,8 @@ assert 0.03 < train.labels.mean() < 0.2
 # For the network: subtract each window's median (where the baseline wandered to), and divide all by **one** number,
 # the standard deviation of the training patients. Dividing each beat by its own would hide how large it is.
 #
-# PyTorch gets one thread, from here to the end of the notebook and for whatever you add to it. The steps of these small
-# networks are so short that two threads would mostly wait for each other. (`torch.get_num_threads()` tells how many you
-# had; `torch.set_num_threads` sets it back. A restarted kernel has them back by itself.)
+# PyTorch gets one thread, until you restart the kernel: the steps of these small networks are so short that two
+# threads would mostly wait for each other.
 
 # %%
 import torch
@@ -90,6 +88,8 @@ plots.picture(
 )
 
 # %% [markdown]
+# (A line that rises at the edge of the window belongs to a neighbouring beat.)
+#
 # What separates the two lies around R, and goes on until the T wave. The network that reads from left to right answers
 # at the **last** sample, 24 steps after R. What it saw at R must still be there.
 #
@@ -105,7 +105,8 @@ plots.picture(
 # instead of 40? And would its last state notice that a beat was played backwards?
 #
 # ### Exercise: read a sequence
-# `x` has shape (time, inputs). `U @ x_t` and `W @ h` are what the formula says.
+# `x` has shape (time, inputs). `U @ x_t` and `W @ h` are what the formula says. In this lesson's exercises all arrays
+# are NumPy's; no PyTorch is needed.
 
 # %% tags=["exercise"]
 def rnn_states(x, U, W, b):
@@ -151,7 +152,7 @@ assert (states[-1] - backwards[-1]).norm() > 0.01
 # more than the formula needs. They add up to $b$.) And the order counts: the last state of the reversed beat is
 # another one, though its samples are the same.
 #
-# Look at the states, one row for each unit, while the untrained network reads one beat.
+# Look at the states of the 32 units, one row each, while the untrained network reads one beat.
 
 # %% tags=["hide-input"]
 figure, axes = plt.subplots(2, 1, figsize=(8, 4.6), sharex=True, height_ratios=[1, 1.6])
@@ -193,9 +194,9 @@ plots.picture(
 # $$\frac{\partial L}{\partial W}=\sum_{t=1}^{T}(D_t\delta_t)\,h_{t-1}^\top,\qquad
 # \frac{\partial L}{\partial U}=\sum_t(D_t\delta_t)\,x_t^\top,\qquad \frac{\partial L}{\partial b}=\sum_tD_t\delta_t .$$
 #
-# That is [backpropagation through time](glossary:backpropagation-through-time)
-# ([Werbos 1990](https://doi.org/10.1109/5.58337)): forward once, keeping all $T$ states, then backward once. There is
-# nothing more to it, and five lines do it.
+# That is [backpropagation through time](glossary:backpropagation-through-time) ([Werbos
+# 1990](https://doi.org/10.1109/5.58337)): forward once, keeping all $T$ states, then backward once. A short loop does
+# it.
 #
 # **Predict:** the sum has 40 terms, one for each sample of the beat. Which of them will be large: those of the QRS
 # complex, where something happens, or those of the end?
@@ -246,8 +247,9 @@ ex.jacobian_of_last.check(jacobian_of_last)
 #
 # $$\delta_{T-k}=J_{T-k+1}^\top\cdots J_{T-1}^\top J_T^\top\,\delta_T .$$
 #
-# **A bound.** A matrix makes a vector at most as many times longer as its largest singular value $\sigma(W)$ says. The
-# slopes in $D_t$ are at most $\gamma=1$ for tanh. Hence
+# **A bound.** How many times longer can a matrix make a vector, at most? That number is its *largest singular value*
+# $\sigma(W)$; $W^\top$ has the same one. And $D_t$ multiplies each component by a slope, at most $\gamma$; for tanh
+# $\gamma=1$. Hence
 #
 # $$\lVert\delta_{T-k}\rVert\le(\gamma\,\sigma(W))^k\,\lVert\delta_T\rVert .$$
 #
@@ -255,7 +257,7 @@ ex.jacobian_of_last.check(jacobian_of_last)
 # need not ([Pascanu and others 2013](https://doi.org/10.48550/arXiv.1211.5063)).
 #
 # ### Exercise: the bound
-# `steepest` is the largest slope $\gamma$.
+# Return the factor before $\lVert\delta_T\rVert$. `steps` is $k$, `steepest` is the largest slope $\gamma$.
 
 # %% tags=["exercise"]
 def gradient_bound(W, steps, steepest):
@@ -280,12 +282,14 @@ ex.gradient_bound.check(gradient_bound)
 # $$g\,q,\qquad\text{and}\qquad\lVert\delta_{T-k}\rVert\approx(g\,q)^k\,\lVert\delta_T\rVert .$$
 #
 # (The same $W$ comes in every step, so after the first one the vector does know something of $W$. For many units that
-# matters little; here is what the measurement is for.) How far is the law from the bound? For large $n$ the largest
-# singular value of such a $W$ is close to $2g$: so much for the one direction that is stretched most. What comes out
-# of it is, for the next step, a direction like any other. What the same $W$ does again and again is told by its
-# eigenvalues. For large $n$ they fill a disc of radius $g$ in the complex plane: the *circular law* ([Tao and Vu
-# 2010](https://doi.org/10.1214/10-AOP534)). The size of the largest, the *spectral radius*, is close to $g$ as well.
-# So both ways of looking give $g$ a step, before the slopes.
+# matters little. Does it? The measurement below will tell.)
+#
+# **Why is the law below the bound?** For large $n$ the largest singular value of such a $W$ is close to $2g$, twice
+# the law's factor. That much the **one** best direction is stretched, and what comes out is, for the next step, a
+# direction like any other. What the same $W$ does again and again is told by its eigenvalues. For large $n$ they fill
+# a disc of radius $g$ in the complex plane, the *circular law* ([Tao and Vu
+# 2010](https://doi.org/10.1214/10-AOP534)); the size of the largest, the *spectral radius*, is close to $g$ too. Both
+# ways of looking give $g$ a step, before the slopes.
 #
 # **Predict:** $n=64$, with $g=0.5$, 1.5 and 3, on two seconds of a simulated ECG. Which gradients vanish, which
 # explode? For $g=1.5$ the bound allows a factor of 3 in each step.
@@ -302,9 +306,10 @@ def measure(g, seed):
     """Return of one random cell the gradient's length by distance, q, and the bound a step."""
     draw = np.random.default_rng(seed)
     W, U = g * draw.normal(size=(UNITS, UNITS)) / np.sqrt(UNITS), draw.normal(size=UNITS)
-    h, states = np.zeros(UNITS), []
-    for x in lead[(first := draw.integers(len(lead) - STEPS)) : first + STEPS]:
-        states.append(h := np.tanh(U * x + W @ h))
+    first, h, states = draw.integers(len(lead) - STEPS), np.zeros(UNITS), []
+    for x in lead[first : first + STEPS]:
+        h = np.tanh(U * x + W @ h)
+        states.append(h)
     delta, lengths, slopes = draw.normal(size=UNITS), [], 1 - np.array(states) ** 2
     for slope in slopes[::-1]:
         lengths.append(np.linalg.norm(delta))
@@ -352,17 +357,16 @@ plots.picture(
 
 # %% [markdown]
 # Straight lines on a logarithmic axis: **exponential**, downward or upward. The law finds the slope from two numbers,
-# the size of the weights and the mean slope of the tanh. (The slope of the usual cell is a little smaller: the law is
-# about the mean of the **squares**, which a few long ones raise. Over 100 steps that little adds up.) In between there
-# is a $g$ with $gq=1$, and even there the thin lines fan out: twenty cells with the same $g$ differ by orders of
-# magnitude at a distance of 100.
+# the size of the weights and $q$, which tells how steep the tanh is. (The usual cell falls a little faster: the law
+# is about the mean of the **squares**, which a few long ones raise.) Where $gq$ is close to 1 the lines fan out as
+# well: twenty cells with the same $g$ differ by orders of magnitude at a distance of 100.
 #
-# For $g=1.5$ the bound would allow an explosion, and the tanh takes it away: where states are large, slopes are small.
-# A strong signal shrinks the gradient further: it drives states into the flat parts.
+# For $g=1.5$ the bound would allow an explosion, and the tanh takes it away: where states are large, slopes are
+# small.
 #
 # **And PyTorch?** `nn.RNN` draws its weights uniformly from $-1/\sqrt n$ to $1/\sqrt n$. A uniform number on
 # $[-a,a]$ has the variance $a^2/3$, here $1/(3n)$, so $g=1/\sqrt3=0.58$. A fresh RNN of PyTorch forgets by the factor
-# 0.58 or less per step. Check the two matrix numbers on 20 fresh layers:
+# 0.58 or less per step. Check $g$ and $2g$ on 20 fresh layers:
 
 # %%
 fresh, g = [nn.RNN(1, 64).weight_hh_l0.detach() for _ in range(20)], 3**-0.5
@@ -384,7 +388,8 @@ assert abs(eigen - g) < 0.06 and abs(singular - 2 * g) < 0.08
 # [Hochreiter and Schmidhuber 1997](https://doi.org/10.1162/neco.1997.9.8.1735) gave the cell a second state, the
 # *cell state* $c_t$, that nothing squashes and no matrix multiplies. Gates, numbers between 0 and 1, decide what is
 # kept, what is added and what is shown. In today's form, with the forget gate of [Gers and others
-# 2000](https://doi.org/10.1162/089976600300015015), and $\sigma$ for the sigmoid:
+# 2000](https://doi.org/10.1162/089976600300015015). (From here on $\sigma$ is the sigmoid and $g$ the candidate; the
+# letters are PyTorch's.)
 #
 # $$\begin{aligned}
 # i_t&=\sigma(U_ix_t+W_ih_{t-1}+b_i)&&\text{input gate: how much is added}\\
@@ -410,8 +415,8 @@ def lstm_step(x, h, c, W_ih, W_hh, b_ih, b_hh):
 ex.lstm_step.check(lstm_step)
 
 # %% [markdown]
-# **Predict:** the seed network of this course has an LSTM of 64 for one lead, one layer, and a linear layer for 4
-# classes. How many weights is that, and where are most of them?
+# **Predict:** the network that this course began with, its *seed network* (no random seed is meant), has one layer of
+# 64 LSTM units for one lead, and a linear layer for 4 classes. How many weights is that, and where are most of them?
 #
 # ### Exercise (further): count them
 # `RNN(input_size, hidden_size, num_layers, num_classes)`: an LSTM of `num_layers` layers, each reading the states of
@@ -468,8 +473,8 @@ assert total == 17_412
 # than the 0.58 of the fresh vanilla cell. The road is there, and its gate is half shut. The cure is as old as the
 # forget gate: begin with a positive bias $b_f$. Among more than ten thousand kinds of cells, [Jozefowicz and others
 # 2015](https://proceedings.mlr.press/v37/jozefowicz15.html) found that a bias of 1 closed the gap between the LSTM and
-# the GRU, its rival of section 8. In PyTorch mind the two bias vectors: $b_f$ is their **sum**. Set one and put 0 into
-# the other; whoever sets both to 1 has a bias of 2.
+# the GRU, a rival that you meet below. In PyTorch mind the two bias vectors: $b_f$ is their **sum**. Set one and put
+# 0 into the other; whoever sets both to 1 has a bias of 2.
 #
 # ### Exercise: a bias for a distance
 # With small weights, $f=\sigma(b)$. Return the $b$ for which the product of `steps` gates is `share`.
@@ -532,10 +537,11 @@ assert roads_of[4.0][:, 0, 40].mean() > 0.1 and roads_of[0.0][:, 0, 40].mean() <
 
 # %% tags=["hide-input"]
 figure, axes = plt.subplots(figsize=(8, 4.2))
-for (bias, lengths), colour in zip(roads_of.items(), ("blue", "green", "vermillion")):
+for (bias, lengths), colour, marker in zip(roads_of.items(), ("blue", "green", "vermillion"), "os^"):
     whole, direct = np.exp(np.log(lengths + 1e-45).mean(axis=0))
-    axes.semilogy(whole, color=plots.COLOURS[colour], linestyle="-", label=f"LSTM, forget bias {bias:.0f}")
-    axes.semilogy(direct, color=plots.COLOURS[colour], linestyle=":", label="   its product of gates")
+    look = {"color": plots.COLOURS[colour], "marker": marker, "markevery": 12, "markersize": 5}
+    axes.semilogy(whole, **look, linestyle="-", label=f"LSTM, forget bias {bias:.0f}")
+    axes.semilogy(direct, **look, linestyle=":", label="   its product of gates")
 vanilla = 3.0 ** (-np.arange(STEPS) / 2)
 axes.semilogy(vanilla, color="black", linestyle="--", label="law of a fresh vanilla cell, 0.58$^k$")
 axes.set(xlabel="distance k from the end (steps)", ylim=(1e-20, 1e2))
@@ -615,14 +621,14 @@ class Reader(nn.Module):
     def forward(self, x, piece):
         state = None
         for part in x.split(piece, dim=1):
-            state = state and tuple(s.detach() for s in state)  # carried, and cut
-            out, state = self.lstm(part, state)
+            out, (h, c) = self.lstm(part, state)
+            state = h.detach(), c.detach()  # carried on, and cut from its history
         return self.fc(out[:, -1])
 
 
 # %% [markdown]
-# First the bias, at the start: the same network and the same 256 sequences, the gradient in one piece of 20 steps and
-# in smaller ones.
+# First the **fresh** network: what is missing from its gradient when the same 256 sequences are read in smaller
+# pieces instead of one piece of 20 steps?
 #
 # **Predict:** for which forget bias does the cut cost more: 0 or 4?
 
@@ -700,8 +706,8 @@ assert mean[0.0, 20] < 0.7 and mean[0.0, 5] < 0.7 and mean[1.0, 5] < 0.8
 
 # %% [markdown]
 # ## The seed class, on beats
-# The network that this course starts from, exactly: an LSTM, zero initial states on the input's device, and a linear
-# layer on the output at the last sample.
+# Here is the seed network, exactly: an LSTM, zero initial states on the input's device, and a linear layer on the
+# output at the last sample.
 
 # %%
 class RNN(nn.Module):
@@ -729,28 +735,30 @@ assert torch.equal(ours(some), theirs(some))
 assert sum(p.numel() for p in RNN(1, 64, 1, 4).parameters()) == 17_412
 
 # %% [markdown]
-# `batch_first=True` is not decoration. Without it PyTorch reads the first axis as time, and `(n, 40, 1)` becomes 40
-# beats with `n` samples each. A bare `nn.LSTM` gives no error then, only nonsense. (In the class above the zero states,
-# made for `n` beats, would no longer fit, and PyTorch says so: one good reason to write them down.) Calling it `RNN` is
-# tradition; it is an LSTM.
+# Mind `batch_first=True`. Without it PyTorch reads the first axis as time, and `(n, 40, 1)` becomes 40 beats with `n`
+# samples each. A bare `nn.LSTM` gives no error then, only nonsense. (In the class above the zero states, made for `n`
+# beats, would no longer fit, and PyTorch says so.) Calling it `RNN` is tradition; it is an LSTM.
 #
-# Now the bare loop: batches of 64, Adam, clipped at 1. It comes with a choice: how are the batches **drawn**? Only one
-# beat in a dozen is ventricular. Let $\pi$ be their share. After a few steps the output bias has learned $\pi$ and the
-# network says $p=\pi$ for everyone. What is left for the recurrent weights? Along a direction in which the logit of a
-# beat changes by $u$, the gradient is
+# Now the bare loop: batches of 64, Adam, clipped at 1. Expect a **plateau**: the output bias soon learns the share
+# $\pi$ of ventricular beats, one in a dozen, the network answers $p=\pi$ to everyone, and the AUC stays low. Two
+# suspects can hold it there.
 #
-# $$E[(p-y)\,u]=E[(\pi-y)\,u]=-\pi(1-\pi)\,\bigl(E[u\,|\,\mathrm V]-E[u\,|\,\text{other}]\bigr) .$$
+# **The road.** In a fresh LSTM it is half shut from R to the end. The remedy is the forget bias.
 #
-# Its noise from beat to beat is about $\sqrt{\pi(1-\pi)}$ times the size of $u$. So signal over noise goes with
-# $\sqrt{\pi(1-\pi)}$. Draw both classes equally often, and it is $\frac12$, the largest there is. (Adam divides by the
-# size of the gradient. What it cannot mend is the ratio.) The ratio of a sum over $m$ batches grows with $\sqrt m$: the
-# square of the quotient says how many times as many batches bring the same certainty.
+# **The rare class.** Turn one weight a little, and the logit of each beat changes, at a rate $u$ that differs from
+# beat to beat. The loss changes at the rate $(p-y)u$ (lesson 03). On the plateau $p=\pi$, and the mean over all beats
+# is
 #
-# Section 4 has named another suspect: the road from R to the end is half shut in a fresh LSTM. Its remedy is the forget
-# bias. Try both remedies, alone and together: beats as they come or both classes equally often, the forget bias as
-# PyTorch draws it (near 0) or 2. Two epochs, three random starts each.
+# $$E[(\pi-y)\,u]=-\pi(1-\pi)\,\bigl(E[u\,|\,\mathrm V]-E[u\,|\,\text{other}]\bigr) .$$
 #
-# **Predict:** which of the four leave the plateau within two epochs, as the AUC on validation patients shows?
+# That is the signal. The noise: $\pi-y$ scatters from beat to beat by $\sqrt{\pi(1-\pi)}$ around its mean. So signal
+# over noise goes with $\pi(1-\pi)/\sqrt{\pi(1-\pi)}=\sqrt{\pi(1-\pi)}$. It is largest, $\frac12$, when both classes
+# are drawn equally often: that is the remedy. (What is it worth? Over $m$ batches signal over noise grows with
+# $\sqrt{m}$, so the square of the quotient says how many times as many batches would do the same.)
+#
+# Try both remedies, alone and together: two epochs, three random starts each.
+#
+# **Predict:** which of the four ways leave the plateau, as the AUC on validation patients shows?
 
 # %%
 def auc(outputs, labels):
@@ -791,26 +799,26 @@ for name, bias, seed in tqdm([(*kind, seed) for kind in kinds for seed in (0, 1,
     reached[name, bias, seed] = bare_loop(network.to(device), draws[name])
 
 # %%
+print("beats drawn    forget bias  validation AUC of three starts")
 for name, bias in kinds:
     three = [reached[name, bias, seed] for seed in (0, 1, 2)]
-    print(f"{name:13s}, forget bias {bias!s:9s}: validation AUC", " ".join(f"{a:.2f}" for a in three))
+    print(f"{name:13s}  {bias!s:11s} ", "  ".join(f"{a:.2f}" for a in three))
 ratio = np.sqrt(share * (1 - share))
-print(f"signal over noise goes with {ratio:.2f} and with 0.50: {(0.5 / ratio) ** 2:.1f} times as many batches")
+print(f"signal over noise: {ratio:.2f} as they come, 0.50 equally often;"
+      f" worth {(0.5 / ratio) ** 2:.1f} times as many batches")  # fmt: skip
 neither, both = (np.mean([reached[*kind, seed] for seed in (0, 1, 2)]) for kind in (kinds[0], kinds[3]))
 assert both > neither + 0.1 and both > 0.8
 
 # %% [markdown]
-# With neither remedy the network sits on a **plateau**: it answers "V: one in a dozen" to everyone, and cannot tell
-# them apart better than by a coarse measure. With both remedies it leaves within two epochs. And with one? Look at the
-# three starts, not at their mean: what ends the plateau of one start may not end that of the next. Whoever had tried a
-# single start would have named **one** culprit, and by chance which. Here the two work together: the signal from R is
-# small when it arrives, and with few V beats in a batch it drowns in noise. **Two faults can look the same from
-# outside.** Mend them one by one *and* together, from several starts, before you say which it was.
+# With neither remedy the network stays on the plateau. With both it leaves within two epochs. And with one? Look at
+# the three starts, not at their mean: what ends the plateau of one start may not end that of the next. Whoever tries
+# a single start names **one** culprit, and chance says which. Here the two work together: the signal from R is small
+# when it arrives, and with few V beats in a batch it drowns in noise. **Two faults can look the same from outside.**
+# Mend them one by one *and* together, from several starts, before you say which it was.
 #
-# (Equal draws shift the probabilities: the network now believes that every second beat is V. The **order** of the
-# beats, and with it the AUC, needs no such belief. Lesson 08c weighs the remedies against each other and mends the
-# probabilities.) From here on both classes are drawn equally often, and the forget bias stays as PyTorch draws it: this
-# is the usual network.
+# From here on both classes are drawn equally often. The forget bias stays as PyTorch draws it, as in the usual
+# network. (Equal draws shift the probabilities: the network now believes that every second beat is V. The **order**
+# of the beats, and with it the AUC, needs no such belief. Lesson 08c mends the probabilities.)
 
 # %% [markdown]
 # ## Train it properly: clip, stop, save, resume
@@ -821,7 +829,7 @@ assert both > neither + 0.1 and both > 0.8
 #   and with `patience` the training stops when nothing better comes (lesson 06b);
 # - `checkpoint`: after each epoch one file with all that is needed to go on.
 #
-# **Predict:** the limit is 1. In how large a part of the epochs will some gradient be longer than that?
+# **Predict:** the limit is 1. In how many of the epochs will at least one gradient be clipped?
 
 # %%
 from medlearn import training
@@ -847,7 +855,7 @@ print(f"{len(history.score)} epochs, stopped early: {history.stopped_early};"
       f" best epoch {history.best_epoch + 1}")  # fmt: skip
 largest = history.largest_gradient_norm
 print(f"largest norm of an epoch: {largest.min():.1f} to {largest.max():.1f};"
-      f" above 1 in {clipped:.0%} of the epochs")  # fmt: skip
+      f" something was clipped in {clipped:.0%} of the epochs")  # fmt: skip
 assert history.score.max() > 0.9 and history.largest_gradient_norm.max() > 1
 
 # %% tags=["hide-input"]
@@ -872,19 +880,23 @@ plots.picture(
 )
 
 # %% [markdown]
-# The largest norms are many times the mean. (Is it the product of Jacobians, or a batch with odd beats? The norm does
-# not say.) Plain gradient descent would be thrown far off by one of them. Adam would not, since it divides by the
-# size; but the long gradient would stay in its averages, some ten steps in the direction, and about a thousand in the
-# size by which all later steps are divided (lesson 04b). The AUC hops from epoch to epoch, so which epoch is *last* is
-# a matter of luck, and keeping the best one is worth something. (The best of 12 on the same patients looks too good;
-# these patients cannot report. Lesson 06b measured it.)
+# The largest norms are many times the mean. Plain gradient descent would be thrown far off by one of them. Adam
+# divides by the size, but a long gradient would stay in its averages: for some ten steps in the direction, for about
+# a thousand in the size that divides all later steps (lesson 04b). Clipping limits both.
 #
-# **A power cut.** To go on as if nothing had happened, weights are not enough. Adam has two moving averages for each
-# weight and a count of steps; the schedule has its place; the best epoch and its weights must be known; and the order
-# of the next batches hangs on the random numbers. `fit` saves the first of these after each epoch, and it seeds each
-# epoch anew from `seed` and its number, so that the last need not be saved. The file is written beside the old one and
-# then takes its name: a cut in the middle of writing leaves the old one whole. And reading it runs no code that
-# somebody put into it (lesson 06b).
+# The AUC hops from epoch to epoch. Which epoch is the *last* is luck; keeping the **best** one is worth something.
+# (The best of 12 on the same patients looks too good: these patients cannot report. Lesson 06b measured it.)
+#
+# **A power cut.** To go on as if nothing had happened, weights are not enough. You also need
+#
+# - Adam's two moving averages for each weight, and its count of steps;
+# - the place in the schedule of the learning rate;
+# - the best epoch so far, and its weights;
+# - the random numbers, on which the order of the next batches hangs.
+#
+# `fit` saves all but the last after each epoch. The random numbers it seeds anew for each epoch, from `seed` and the
+# epoch's number. It writes a new file beside the old one and then swaps the names: a cut in the middle of writing
+# leaves the old one whole. Reading it runs no code that somebody put into it (lesson 06b).
 #
 # To see it, add a little noise to each beat as augmentation, and let the power fail in the third epoch: after 60
 # batches, 25 to an epoch.
@@ -938,8 +950,9 @@ assert history.resumed_from == 2 and all(torch.equal(a, b) for a, b in pairs)
 
 # %% [markdown]
 # Not "nearly": **equal**, on one machine's CPU with one and the same number of threads. (Elsewhere sums are added in
-# another order and rounded otherwise.) No weaker test is sure to catch a forgotten piece. What if only the weights had
-# been saved? Two epochs, then two more with the weights carried over and a **fresh** Adam:
+# another order and rounded otherwise.) No weaker test is sure to catch a forgotten piece.
+#
+# What if only the weights had been saved? Two epochs, then two more with the weights carried over and a **fresh** Adam:
 
 # %%
 first_half, _ = run(with_noise(), epochs=2)
@@ -984,9 +997,9 @@ ex.gru_step.check(gru_step)
 
 # %% [markdown]
 # Now all three on the same beats: 32 units, the same batches, the same rate, 8 epochs, the best epoch by validation
-# patients, two random starts each. The library's `BeatRNN` is the seed network with the cell of your choice. All of it
-# was fixed before any of these test patients (seeds from 2500) was looked at; on others it had been tried, with more
-# epochs and a smaller rate for the vanilla cell.
+# patients, two random starts each. The library's `BeatRNN` is the seed network with the cell of your choice. All this
+# was fixed before these test patients (seeds from 2500) were looked at; on the earlier ones more epochs, and a
+# smaller rate for the vanilla cell, had been tried.
 #
 # **Predict:** will the vanilla cell, with its vanishing gradient, fail on beats? R is 24 steps from the end.
 
@@ -1032,7 +1045,7 @@ for other in ("rnn", "gru"):
 # won. The weights and the seconds are not equal, either: at 32 units the LSTM has nearly four times the weights of the
 # vanilla cell.
 #
-# How did the vanilla cell do it? The law of section 3 speaks of **random** weights. Ask the trained ones: how strongly
+# How did the vanilla cell do it? The law $(gq)^k$ speaks of **random** weights. Ask the trained ones: how strongly
 # does the logit depend on each sample, at the start and at the end of training?
 
 # %%
@@ -1051,7 +1064,7 @@ for cell in CELLS:
     for when, net in {"fresh": fresh_one, "trained": trained[cell, 0]}.items():
         reaches[cell, when] = reach(net.to(device), X["validation"][:500])
     at_r = [reaches[cell, when][train.r_index] for when in ("fresh", "trained")]
-    print(f"{cell:4s} gradient at R: fresh {at_r[0]:.0e}, trained {at_r[1]:.0e}")
+    print(f"{CELLS[cell]:12s} gradient at R: fresh {at_r[0]:.0e}, trained {at_r[1]:.0e}")
     assert at_r[1] > 30 * at_r[0]
 
 # %% tags=["hide-input"]
@@ -1074,27 +1087,23 @@ plots.picture(
 
 # %% [markdown]
 # Training has **opened the road**, in all three. (Compare the slopes, not the heights: trained logits are larger in
-# all.) The fresh lines fall exponentially, as derived. The trained ones reach back to R and beyond. Over forty steps
-# even the vanilla cell found weights whose product of Jacobians keeps its length in the directions that matter: the
-# law is about random weights, and these are no longer random. On other tasks that need not work (in section 5, 20
-# steps were too many for an LSTM with its gates half shut). Theory says which cells **can** remember. On your data,
-# measure.
+# all.) The fresh lines fall exponentially, as derived. The trained ones reach back to R and beyond: over forty steps
+# even the vanilla cell found weights whose product of Jacobians keeps its length in the directions that matter. On
+# other tasks that need not work: 20 steps were too many for the LSTM with its gates half shut. Theory says which
+# cells **can** remember. On your data, measure.
 
 # %% [markdown]
 # ## Real patients
-# The MIT-BIH records of the group DS1. (The other group, DS2, stays closed until lesson 08d.) The 22 records in their
-# order: every second one to train on, the others to judge. That rule was fixed before any of them was looked at. What
-# follows was not: the eleven who judge were seen in several runs while this lesson was written, first with one random
-# start each, then with two, and record 207 is shown below **because** it stood out. Take the numbers as a description
-# of development patients. Two networks judge the same beats:
+# The MIT-BIH records of the group DS1. (The other group, DS2, stays closed until lesson 08d.) Of the 22 records, in
+# their order, every second one is to train on, the others judge. That rule was fixed before any of them was looked
+# at. What follows was not: the eleven who judge were seen in several runs while this lesson was written, and record
+# 207 is shown below **because** it stood out. Take the numbers as a description of development patients.
 #
-# - the LSTM of section 8, raised on **simulated** patients only;
+# Two networks judge the same beats, with two random starts each; windows, 50 Hz and scale are the same:
+#
+# - the LSTM from above, raised on **simulated** patients only;
 # - the same network, fresh, trained on the **real** training records: every fourth beat, classes drawn equally often,
 #   10 epochs. Nothing is chosen: no validation, no best epoch.
-#
-# Of each, the two random starts.
-#
-# Same windows, same 50 Hz, same scale.
 #
 # **Predict:** which of the two orders real beats better? And how wide is an interval over 11 people?
 
@@ -1153,17 +1162,18 @@ if have_mitdb:
     for (key, values), marker, shift in zip(by_record.items(), "so", (-0.1, 0.1)):
         axes.plot(np.arange(len(held)) + shift, values, marker, linestyle="none", label=f"trained on {key}")
     axes.axhline(0.5, color="black", linestyle=":", linewidth=1)
-    axes.set(xlabel="record", ylabel="AUC within the record", title="Real patients, one by one (start 0)")
+    axes.set(xlabel="record", ylabel="AUC within the record", title="Real patients with 10 or more V beats (start 0)")
     axes.set_xticks(range(len(held)), held)
-    axes.legend()
+    axes.legend(loc="lower center")
     said = "; ".join(f"{r}: {a:.2f} and {b:.2f}" for r, a, b in zip(held, *by_record.values()))
-    plots.picture(figure, alt=f"AUC within each record, trained on simulated and on real patients: {said}.").show()
+    alt = f"AUC within each record (squares: trained on simulated patients; circles: on real ones): {said}."
+    plots.picture(figure, alt=alt).show()
 
 # %% [markdown]
-# The intervals are wide, and the two starts differ as well. The picture says why: people differ more than networks do,
-# and for the few who are unlike the others a network has not learned an answer. Where the interval of a difference
-# holds 0, these eleven do not decide whether training on real people was better. Look at one person closely, record
-# 207.
+# (Sensitivity needs V beats; a person without any does not count in it.) The intervals are wide, and the two starts
+# differ as well. The picture says why: people differ more than networks do, and for the few who are unlike the others
+# a network has not learned an answer. Where the interval of a difference holds 0, these eleven do not decide whether
+# training on real people was better. Look at one person closely, record 207.
 
 # %%
 if have_mitdb:
@@ -1177,7 +1187,7 @@ if have_mitdb:
 # %% [markdown]
 # Where an AUC is below 0.5 an order is upside down, and it has a reason. L and R are bundle branch blocks: this
 # heart's *ordinary* beats are wide. E is an escape beat of a ventricle, which counts as V. A network that has learned
-# "wide is V" calls such a heart's daily rhythm ventricular.
+# "wide is V" calls such a heart's everyday rhythm ventricular.
 #
 # Eleven people are eleven draws, whatever the number of their beats. The real network has met eleven others; where an
 # unusual heart was not among them, it has no way to know. Look at the PPV as well: with classes drawn equally often,
