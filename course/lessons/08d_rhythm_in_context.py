@@ -475,7 +475,8 @@ for name, make in more.items():
 assert all(0.2 < scores.mean() < 1 for scores in f1.values())
 
 # %% [markdown]
-# (The library's `BeatCNN` and `BeatCNNLSTM` are built alike, with more layers and batch normalisation.)
+# (The library's `BeatCNN` and `BeatCNNLSTM` are alike, with more layers and batch normalisation. Their ratios enter
+# behind, though: there timing and shape are added.)
 #
 # Look at the steps. For the same seconds one network takes many small steps, another few large ones. Which one is the
 # best is a question for test patients. First, one more candidate.
