@@ -212,8 +212,8 @@ for name, rows in {"only transposed": np.arange(576), "in PyTorch's order": orde
 # did, and its tests compare outputs.
 #
 # Two more places where the same name hides another number: PyTorch returns the **logit** here (the sigmoid sits in the
-# loss, `binary_cross_entropy_with_logits`, which is steadier: lesson 03). And the batch normalisation of section 5 has
-# a `momentum` of 0.99 in Keras and of 0.1 in PyTorch, **and they count in opposite directions**.
+# loss, `binary_cross_entropy_with_logits`, which is steadier: lesson 03). And batch normalisation, which you will
+# meet below, has a `momentum` of 0.99 in Keras and of 0.1 in PyTorch, **and they count in opposite directions**.
 
 # %% [markdown]
 # ## Which flips does anatomy allow?
@@ -362,7 +362,7 @@ print(f"validation loss: one view {loss_of(z[0], validation.labels).mean():.3f},
 assert np.all(of_mean <= mean_of + 1e-6) and of_mean.mean() < loss_of(z[0], validation.labels).mean()
 
 # %% [markdown]
-# The inequality holds patch by patch, as it must, and the network of section 1 has become better without a single step
+# The inequality holds patch by patch, as it must, and the network that learned by heart has become better without a single step
 # of training. It promised less **loss**. About the AUC Jensen says nothing; that is to be measured.
 #
 # Now the training loop, in full. `turned` draws one of the eight views for each patch: mirror or not, upside down or
@@ -679,8 +679,8 @@ assert losses["repaired"] < losses["m = 0.99"] - 0.01 and abs(losses["repaired"]
 X = proper
 
 # %% [markdown]
-# Repaired without one step of learning. But look at the AUC of the healthy version, and at those of section 3: this
-# network is still a weak one. **Normalisation was not its only fault.** The mean over all places weighs a small nodule
+# Repaired without one step of learning. But look at the AUC of the healthy version, and at those of the flips above:
+# this network is still a weak one. **Normalisation was not its only fault.** The mean over all places weighs a small nodule
 # like so much lung (lesson 06a), and it has had six epochs. A careless network fails for several reasons at once.
 # Change one thing at a time, or you will blame the wrong one.
 #
@@ -933,7 +933,7 @@ for low, high in ((0, 5), (5, 8), (8, 40)):
 # rows fall into three ranges. On the first you train, on the second you choose: these two are the **development**
 # rows. The last 15 % are closed. They will be opened once, at the end, by code that is fixed before.
 #
-# Begin with the game of section 3: are the crops as indifferent to flips as the simulated patches were?
+# Begin with the game of flips: are the crops as indifferent to flips as the simulated patches were?
 #
 # **Predict:** half right, as before?
 
@@ -1010,7 +1010,7 @@ if have_crops:
     assert real_loss["plain"] > real_loss["+ simulated start"]
 
 # %% [markdown]
-# Put the first line beside the simulated test patients of section 6. A network that met simulated patients only can
+# Put the first line beside the simulated test patients of the ladder. A network that met simulated patients only can
 # still **order** real crops; how well, its AUC says. Its **probabilities** are another matter: see its loss, and what
 # a few epochs with real patients make of it. In the simulation about a third of the patches had a nodule, here it is
 # less than a fifth; mimics, blur and pixel size differ as well.
