@@ -9,8 +9,8 @@
 # them has met. You look at what a network looks at, and test whether the picture means anything. You teach it one
 # patient with half a minute of labels. At the end you open the closed half of the MIT-BIH database, **once**.
 #
-# The patients of sections 1 to 7 are **simulated**. The lesson takes two hours; the exercises marked *further* come on
-# top of that.
+# Only the last section before the claims has real patients; all others are **simulated**. The lesson takes two hours;
+# the exercises marked *further* come on top of that.
 
 # %% [markdown]
 # ## Early and narrow: timing beside shape
@@ -228,8 +228,8 @@ assert f1["LSTM, timing with all"][1] > f1["LSTM, shape only"][1]
 assert f1["LSTM, timing with all"].mean() > f1["LSTM, shape only"].mean()
 
 # %% [markdown]
-# Without timing S is hardly ever found: nothing in the shape gives it away but a small P wave. With the ratios at
-# every sample it is found. (Macro-F1 is the mean of the four F1 scores, so that the rare classes count: lesson 08c.)
+# Without timing hardly an S is found: nothing in the shape gives it away but a small P wave. With the ratios at
+# every sample many are. (Macro-F1 is the mean of the four F1 scores, so that the rare classes count: lesson 08c.)
 #
 # The algebra of the middle network can be checked to the last digits. Lower the first ratio of every beat by 0.3, as if
 # it came early, and see how its log-odds of S against N move.
@@ -294,25 +294,29 @@ for name, other in ("NV", "VN"):
     assert answers[name][own].mean() > answers[other][own].mean()
 
 # %% tags=["hide-input"]
-figure, axes = plt.subplots(2, 1, figsize=(9, 4), sharex=True)
+figure, axes = plt.subplots(3, 1, figsize=(9, 4.8), sharex=True)
 axes[0].plot(strip.time_s, strip.lead("MLII"), color="black", linewidth=0.9)
 for time_s, symbol in zip(strip.beats_s, strip.symbols):
     axes[0].annotate(symbol, (time_s, axes[0].get_ylim()[1]), ha="center", va="bottom", fontsize=9)
 axes[0].set(ylabel="MLII (mV)")
-for (name, answer), style in zip(answers.items(), ("-", "--")):
-    axes[1].plot(0.1 + np.arange(len(answer)) / 100, answer, style, label=f"kernel: the median {name}")
-axes[1].set(xlabel="time (s)", ylabel="answer", ylim=(-1.6, 1.05), yticks=[-1, 0, 1])
-axes[1].legend(loc="lower right", ncols=2)
+for ax, (name, answer), colour, marker in zip(axes[1:], answers.items(), ("C0", "C1"), "os"):
+    ax.plot(0.1 + np.arange(len(answer)) / 100, answer, color=colour, linewidth=1)
+    own = at_beats[inside & (strip.symbols == name)]
+    ax.plot(0.1 + own / 100, answer[own], marker, color=colour, label=f"at each {name}")
+    ax.set(ylabel=f"kernel {name}", ylim=(-1.1, 1.3), yticks=[-1, 0, 1])
+    ax.legend(loc="lower right")
+axes[2].set(xlabel="time (s)")
 figure.suptitle(f"{both} (simulated)", x=0.08, ha="left", fontsize=10)
 plots.picture(
     figure,
-    alt="Above a strip of eight seconds with its beats named. Below the answers of two kernels, from -1 to 1: each "
-    "comes near 1 at the beats of its own kind.",
+    alt="Above a strip of eight seconds with its beats named. Below the answers of the two kernels, each in a row of "
+    "its own, from -1 to 1. Markers at the beats of a kernel's own kind stand near 1; elsewhere the answer swings.",
 )
 
 # %% [markdown]
-# Each kernel is a detector for a shape. A network learns its kernels instead of copying them, and stacks them: kernels
-# over the answers of kernels. Two numbers tell what a stack does.
+# Each kernel is a detector for a shape: it comes nearest to 1 at its own kind of beat. (Between the beats it swings,
+# too: the division gives small waves a loud voice.) A network learns its kernels instead of copying them, and stacks
+# them: kernels over the answers of kernels. Two numbers tell what a stack does.
 #
 # **Length.** The kernel's first sample can stand at $L+2p-k+1$ places, every $s$-th of which is used:
 #
@@ -819,7 +823,8 @@ plots.picture(
 
 # %% [markdown]
 # Two maps, two answers, and neither is wrong: one is the slope under your feet, the other the way down to the
-# baseline. The correlation above says how far the network is from linear.
+# baseline. The correlation above says how far the network is from linear. The jags of the gradient come in part from
+# the strides: in the first layer every second sample lies under three places of the kernel, the others under two.
 #
 # On paper, over a strip: the larger the dot, the larger the gradient of that beat's log-odds of V.
 
@@ -1018,9 +1023,9 @@ assert max(after["last layer"].value, after["all layers"].value) > after["not ad
 # simulated patient does not change posture, and no electrode comes loose for good. And compare the last row: it
 # needed no labels, only the neighbours.
 #
-# All 50 patients teach and are judged, whatever their half minute held. Did any network forget? The sore spot are
-# patients whose first 30 s show no V: theirs has seen 35 examples, none of a V. (This group is picked by its labels:
-# good for finding a weakness, no score to report.)
+# All 50 patients teach and are judged, whatever their half minute held. Did any network forget? The weak spot is
+# patients whose first 30 s show no V: their network has seen 35 examples, none of a V. (This group is picked by its
+# labels: good for finding a weakness, no score to report.)
 
 # %%
 without_v = judge & ~np.isin(test.patients, taught_v) & (test.labels == 2)
@@ -1040,7 +1045,7 @@ for way, guess in outcome.items():
 # It is false where none of its beats is a V. Per hour, for each patient.
 #
 # ### Exercise: false alarms per hour
-# `hours` is how long was listened.
+# `hours` is the length of the recording.
 
 # %% tags=["exercise"]
 def false_alarms_per_hour(labels, predictions, hours):
@@ -1070,7 +1075,7 @@ for way, per_hour in rates.items():
     e = metrics.bootstrap(np.mean, per_hour, patients=people)
     print(f"{way:22s} {short(e, '.1f')} false alarms per hour; none in {np.sum(per_hour == 0)} patients, "
           f"worst {per_hour.max():.0f}")  # fmt: skip
-assert all(np.all(per_hour >= 0) for per_hour in rates.values())
+assert all(np.median(per_hour) <= per_hour.mean() for per_hour in rates.values())  # a few have most of them
 
 # %% tags=["hide-input"]
 figure, axes = plt.subplots(1, 2, figsize=(9.3, 3.2), sharey=True)
@@ -1106,7 +1111,7 @@ plots.picture(figure, alt=f"Macro-F1 and false V alarms per hour with intervals.
 # - Each beat is read **beside the usual beat of its record**: the median beat, its distance from it, and intervals
 #   beside how irregular the rhythm is. That needs no labels, but the whole record, of a test patient too, its end as
 #   well as its start: it serves a Holter ECG, not a monitor.
-# - A network over **16 beats in a row**, both ways, as in section 4.
+# - A network over **16 beats in a row**, both ways, as in *A beat among its neighbours*.
 # - **40 simulated patients** are added to the training: real S are rare, and come from few people. (On DS1's folds
 #   the gain lay within the intervals: they may help, they are not shown to.)
 # - Three networks of different seeds vote. (Trained in two cells, so that none takes a minute.)
@@ -1291,7 +1296,7 @@ if have_mitdb:
 #   as a ranking, or calibrate them on other patients.
 #
 # **Publications say 0.99.** Many of them split beats, not patients (lesson 08c). Others use the first minutes of each
-# test record, as in section 7. Before you compare two numbers, ask for both.
+# test record, as in *Thirty seconds of one patient*. Before you compare two numbers, ask for both.
 
 # %% [markdown]
 # ## What you may claim
