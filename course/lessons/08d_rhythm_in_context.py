@@ -697,7 +697,7 @@ def paired(first, second, chosen=slice(None)):
     return metrics.bootstrap(lambda y, a, b: macro_f1(y, a) - macro_f1(y, b), *arrays,
                              patients=test.patients[chosen], num_resamples=1000)  # fmt: skip
 
-
+# %%
 def width(e):
     return e.high - e.low
 
