@@ -303,7 +303,7 @@ for ax, (name, answer), colour, marker in zip(axes[1:], answers.items(), ("C0", 
     ax.plot(0.1 + np.arange(len(answer)) / 100, answer, color=colour, linewidth=1)
     own = at_beats[inside & (strip.symbols == name)]
     ax.plot(0.1 + own / 100, answer[own], marker, color=colour, label=f"at each {name}")
-    ax.set(ylabel=f"kernel {name}", ylim=(-1.1, 1.3), yticks=[-1, 0, 1])
+    ax.set(ylabel=f"kernel {name}", ylim=(-2, 1.3), yticks=[-1, 0, 1])
     ax.legend(loc="lower right")
 axes[2].set(xlabel="time (s)")
 figure.suptitle(f"{both} (simulated)", x=0.08, ha="left", fontsize=10)
