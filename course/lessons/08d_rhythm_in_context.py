@@ -731,9 +731,12 @@ plots.picture(figure, alt=f"Left: macro-F1 with intervals over patients: {listed
 
 # %% [markdown]
 # Read it with care. Where the interval of a difference holds 0, these patients do not decide. The gain of pairing is in
-# the last two columns. For two scores $a$ and $b$, $\mathrm{var}(a-b)=\mathrm{var}\,a+\mathrm{var}\,b-2\,
-# \mathrm{cov}(a,b)$. On two separate groups of patients the last term would be 0, and the widths would add as the sides
-# of a right angle (about: the intervals are not quite symmetric). What two networks have in common makes it smaller.
+# the last two columns. For two scores $a$ and $b$,
+#
+# $$\mathrm{var}(a-b)=\mathrm{var}\,a+\mathrm{var}\,b-2\,\mathrm{cov}(a,b).$$
+#
+# On two separate groups of patients the last term is 0, and intervals of widths $w_a$ and $w_b$ make one of about
+# $\sqrt{w_a^2+w_b^2}$: the last column. What two networks have in common makes it smaller.
 #
 # And look at the line above the scores. F is a quarter of macro-F1, and a handful of patients have it. Whoever finds
 # theirs gains a lot; that is why these intervals are so wide.
