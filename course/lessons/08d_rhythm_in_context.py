@@ -9,8 +9,8 @@
 # them has met. You look at what a network looks at, and test whether the picture means anything. You teach it one
 # patient with half a minute of labels. At the end you open the closed half of the MIT-BIH database, **once**.
 #
-# Only the last section before the claims has real patients; all others are **simulated**. The lesson takes two hours;
-# the exercises marked *further* come on top of that.
+# Only the last section before the claims has real patients; all others are **simulated**. The lesson takes a good two
+# hours; the exercises marked *further* come on top of that.
 
 # %% [markdown]
 # ## Early and narrow: timing beside shape
@@ -757,7 +757,7 @@ plots.picture(figure, alt=f"Left: macro-F1 with intervals over patients: {listed
 # change at time $t$ would do. **Occlusion.** Cover a piece of the signal by the baseline and see how far $g$ falls: a
 # *large* change. If $g$ were linear, covering $W$ would cost exactly $\sum_{t\in W}x_t\,\partial g/\partial x_t$.
 #
-# ### Exercise: an occlusion map
+# ### Exercise (further): an occlusion map
 # `score` takes a signal and returns a number. Cover each window of `width` samples in turn with 0.
 
 # %% tags=["exercise"]
