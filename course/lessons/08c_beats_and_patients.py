@@ -867,8 +867,8 @@ print(f"VEB PPV by the rule {hits / hits:.2f}, by the plain column {hits / (hits
 
 # %% [markdown]
 # Now the reserved patients, all of their beats: the LSTM that has not met them, plain and with the dial where
-# validation patients put it. (Half of these beats were called with the strangers above, by the plain network. Nothing has been
-# chosen by that.)
+# validation patients put it. (Half of these beats were called with the strangers above, by the plain network. Nothing
+# has been chosen by that.)
 
 # %%
 def aami_report(beats, calls):
