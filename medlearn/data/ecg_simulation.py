@@ -27,7 +27,7 @@ def simulate_ecg(seed=0, *, duration_s=300.0, sampling_rate_hz=360.0, leads=("ML
     seed : int
         0 or more. One seed is one patient: heart, rhythm, electrodes and, unless you give it, noise.
     duration_s : float
-        5 to 86,400. Another duration is another recording: a minute is not the first minute of an hour; ``.strip`` cuts.
+        5 to 86,400. Another duration is another recording: a minute is not the first one of an hour; ``.strip`` cuts.
     sampling_rate_hz : float
         100 to 2,000. The beats come at the same times at every rate.
     leads : sequence of str
