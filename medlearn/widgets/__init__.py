@@ -15,7 +15,9 @@ from medlearn.lazy import load_lazily
 __all__ = load_lazily(
     __name__,
     {
+        "adversarial_game": ("GameState", "draw_game", "explore_game"),
         "alignment": ("draw_alignment", "explore_alignment"),
+        "blind_reading": ("draw_reading", "read_blind", "reading_truth", "score_reading"),
         "contours": ("draw_contours", "explore_contours"),
         "convolution": ("convolve_image", "named_kernel"),
         "convolution_drawing": ("draw_convolution_1d", "draw_convolution_2d"),
@@ -25,6 +27,7 @@ __all__ = load_lazily(
         "feature_maps": ("draw_feature_maps", "explore_feature_maps"),
         "findings": ("Finding", "draw_findings", "explore_findings", "list_findings"),
         "loss_surface": ("draw_loss_surface", "explore_loss_surface"),
+        "made_samples": ("draw_samples", "explore_samples"),
         "optimizer_race": ("run_race", "tune_race"),
         "optimizer_race_drawing": ("draw_optimizer_race", "explore_optimizer_race"),
         "quiz": ("show_quiz",),

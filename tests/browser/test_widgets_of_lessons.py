@@ -42,6 +42,20 @@ DRAGGING = """import numpy as np
 from medlearn import widgets
 image = np.outer(np.hanning(40), np.hanning(30))
 widgets.drag_transform(image, np.roll(image, 3, axis=1), spacing_mm=(2, 2))"""
+GAME = """import numpy as np
+from medlearn import widgets
+draw, grid = np.random.default_rng(1), np.linspace(-3, 5, 81)
+states = [widgets.GameState(100 * k, draw.normal(k, 1, 50), np.full(81, 0.5)) for k in range(3)]
+widgets.explore_game(states, draw.normal(2, 1, 50), grid)"""
+SAMPLES = """import numpy as np
+from medlearn import widgets
+frames = np.random.default_rng(1).uniform(-1000, 400, (3, 16, 32, 32))
+curves = {"distance": ([0, 50, 100], [9.0, 5.0, 4.0])}
+widgets.explore_samples(frames, values=[0, 50, 100], curves=curves)"""
+READING = """import numpy as np
+from medlearn import widgets
+draw = np.random.default_rng(1)
+widgets.read_blind(*draw.uniform(-1000, 400, (2, 2, 32, 32)), seed=0)"""
 WAITING = f"[...document.querySelectorAll('{PANEL} .jp-InputPrompt')].some(p => p.textContent.includes('*'))"
 WALD = """def wilson(successes, n, z):
     p = successes / n
@@ -246,5 +260,45 @@ def test_transform_follows_the_sliders_and_the_curves_the_last_of_them(lab, open
     notebook.page.screenshot(path=lab.folder.parent / "screenshots" / "widget_dragging.png")
     box = figure.bounding_box()
     assert box["x"] >= 0 and box["x"] + box["width"] <= 1400  # not cut off at the side
+    assert notebook.tracebacks() == []
+    notebook.page.close()
+
+
+@pytest.mark.parametrize(
+    ("name", "code", "first", "second"),
+    [
+        ("game", GAME, "^Step 0[.] Real values: mean", "^Step 100[.] Real values: mean"),
+        ("samples", SAMPLES, "^Step 0: 16 patches .* distance: 9 here", "^Step 50: 16 patches .* distance: 5 here"),
+    ],
+)
+def test_training_is_stepped_through_by_keyboard(lab, open_notebook, name, code, first, second):
+    notebook = open_cell(lab, open_notebook, name, code)
+    cell = notebook.cell(0)
+    figure = cell.locator("img").first
+    expect(figure).to_have_attribute("alt", re.compile(first))
+    handle = slider(cell, "step")
+    handle.focus()
+    handle.press("ArrowRight")
+    expect(figure).to_have_attribute("alt", re.compile(second))
+    notebook.page.screenshot(path=lab.folder.parent / "screenshots" / f"widget_{name}.png")
+    box = figure.bounding_box()
+    assert box["x"] >= 0 and box["x"] + box["width"] <= 1400  # not cut off at the side
+    assert notebook.tracebacks() == []
+    notebook.page.close()
+
+
+def test_blind_reading_is_done_by_keyboard(lab, open_notebook):
+    notebook = open_cell(lab, open_notebook, "reading", READING)
+    cell = notebook.cell(0)
+    figure = cell.locator("img").first
+    for number in range(1, 5):
+        expect(figure).to_have_attribute("alt", f"Patch {number} of 4: real or made?")
+        button = cell.get_by_role("button", name="made")
+        button.focus()
+        button.press("Enter")
+    expect(figure).to_have_attribute("alt", re.compile("^All 4 patches with the truth. 2 of 4 right: 0.50"))
+    expect(cell.get_by_role("status").filter(has_text="2 of 4 right: 0.50")).to_be_visible()
+    expect(cell.get_by_role("button", name="real")).to_be_disabled()
+    notebook.page.screenshot(path=lab.folder.parent / "screenshots" / "widget_reading.png")
     assert notebook.tracebacks() == []
     notebook.page.close()
