@@ -77,7 +77,10 @@ def precision_recall(real, made, *, neighbours=3, patients=None, level=0.95):
     >>> made = [[0.5], [0.6], [0.7], [9.0]]  # these reach 0.1, 0.1, 0.1 and 8.3
     >>> report = precision_recall(real, made, neighbours=1)
     >>> [float(score) for score in (report.precision, report.recall, report.density, report.coverage)]
-    [0.75, 0.5, 1.5, 0.5]
+    [0.75, 0.75, 1.5, 0.5]
+
+    The recall comes from the stray item at 9, which reaches 1, 2 and 3: one outlier is enough. Coverage asks how far
+    the real items reach, so it is not fooled.
 
     References
     ----------
