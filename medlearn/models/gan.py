@@ -1,0 +1,27 @@
+"""Generative adversarial networks for nodule patches: a generator makes patches, a critic tells them from real ones.
+
+The parts are in their own modules and can be reached from here: the networks and the scaling in ``gan_networks``, the
+losses in ``gan_losses``, the game in ``gan_training``.
+"""
+
+from medlearn.models.gan_losses import discriminator_loss, generator_loss, gradient_penalty
+from medlearn.models.gan_networks import Critic, Generator, conditions, middle, scale, unscale
+from medlearn.models.gan_training import GanRun, MovingAverage, critic_step, generator_step, make_patches, train
+
+__all__ = [
+    "Critic",
+    "GanRun",
+    "Generator",
+    "MovingAverage",
+    "conditions",
+    "critic_step",
+    "discriminator_loss",
+    "generator_loss",
+    "generator_step",
+    "gradient_penalty",
+    "make_patches",
+    "middle",
+    "scale",
+    "train",
+    "unscale",
+]

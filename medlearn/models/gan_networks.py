@@ -1,0 +1,265 @@
+"""A generator and a critic for patches of 32 pixels, as in DCGAN, and what stands between them and Hounsfield units."""
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn.utils.parametrizations import spectral_norm
+
+from medlearn.models.nodule_cnn import HIGH_HU, LOW_HU, to_input
+
+SIZE = 32  # pixels: 4 doubled three times
+
+
+class Generator(nn.Module):
+    """Make patches out of noise: a linear layer to 4 x 4 places, then three transposed convolutions, 8, 16, 32 pixels.
+
+    A kernel of 4 pixels at a stride of 2 reaches each pixel of its result equally often. Batch normalisation and a
+    rectifier stand before each of the three; a hyperbolic tangent at the end keeps the values within -1 to 1.
+
+    Parameters
+    ----------
+    latent : int, optional
+        How many numbers of noise make a patch.
+    conditions : int, optional
+        How many numbers say what is asked for; they are put behind the noise. 0: nothing can be asked for.
+    channels : int, optional
+        Of the maps of 8 x 8; twice as many at 4 x 4, half as many at 16 x 16. Even.
+
+    Raises
+    ------
+    ValueError
+        If a number is out of range; in a call, if the noise or the conditions have another shape.
+
+    Examples
+    --------
+    >>> generator = Generator(conditions=2, channels=8)
+    >>> generator(torch.randn(5, 64), torch.zeros(5, 2)).shape
+    torch.Size([5, 1, 32, 32])
+
+    References
+    ----------
+    Radford A et al., ICLR 2016, https://doi.org/10.48550/arXiv.1511.06434 (DCGAN).
+    """
+
+    def __init__(self, *, latent=64, conditions=0, channels=64):
+        super().__init__()
+        _check_sizes(channels, conditions, latent)
+        self.latent, self.conditions, self.channels = latent, conditions, channels
+        wide, narrow = 2 * channels, channels // 2
+        self.project = nn.Linear(latent + conditions, wide * 4 * 4, bias=False)
+        self.stages = nn.Sequential(
+            nn.BatchNorm2d(wide),
+            nn.ReLU(),
+            nn.ConvTranspose2d(wide, channels, 4, stride=2, padding=1, bias=False),  # 4 -> 8
+            nn.BatchNorm2d(channels),
+            nn.ReLU(),
+            nn.ConvTranspose2d(channels, narrow, 4, stride=2, padding=1, bias=False),  # 8 -> 16
+            nn.BatchNorm2d(narrow),
+            nn.ReLU(),
+            nn.ConvTranspose2d(narrow, 1, 4, stride=2, padding=1),  # 16 -> 32
+            nn.Tanh(),
+        )
+
+    def forward(self, latent, conditions=None):
+        if latent.ndim != 2 or latent.shape[1] != self.latent:
+            raise ValueError(f"latent must have the shape (n, {self.latent}), got {tuple(latent.shape)}.")
+        _check_conditions(conditions, self.conditions, len(latent))
+        if self.conditions:
+            latent = torch.cat([latent, conditions], dim=1)  # -> (n, latent + conditions)
+        maps = self.project(latent).unflatten(1, (2 * self.channels, 4, 4))  # -> (n, 2 channels, 4, 4)
+        return self.stages(maps)  # -> (n, 1, 32, 32)
+
+
+class Critic(nn.Module):
+    """Give each patch one number, high for those from the training set: three strided convolutions, then a sum.
+
+    There is no batch normalisation: the score of a patch must not depend on the other patches of its batch, which a
+    gradient penalty takes for granted. Conditions enter by projection: the score is :math:`u \\cdot h(x) + (V c) \\cdot
+    h(x)` with the maps :math:`h(x)`. The second term asks whether the patch fits what was asked for.
+
+    Parameters
+    ----------
+    conditions : int, optional
+        How many numbers say what was asked for.
+    channels : int, optional
+        Of the maps of 8 x 8; half as many at 16 x 16, twice as many at 4 x 4. Even.
+    spectral : bool, optional
+        Divide each layer's weights by their largest singular value (spectral normalisation).
+
+    Raises
+    ------
+    ValueError
+        If a number is out of range; in a call, if the images or the conditions have another shape.
+
+    Examples
+    --------
+    >>> critic = Critic(conditions=2, channels=8, spectral=True)
+    >>> critic(torch.zeros(5, 1, 32, 32), torch.zeros(5, 2)).shape
+    torch.Size([5])
+
+    References
+    ----------
+    Miyato T, Koyama M, ICLR 2018, https://doi.org/10.48550/arXiv.1802.05637 (projection). Miyato T et al., ICLR 2018,
+    https://doi.org/10.48550/arXiv.1802.05957 (spectral normalisation).
+    """
+
+    def __init__(self, *, conditions=0, channels=64, spectral=False):
+        super().__init__()
+        _check_sizes(channels, conditions)
+        self.conditions, self.channels = conditions, channels
+        norm = spectral_norm if spectral else (lambda layer: layer)
+        wide, narrow = 2 * channels, channels // 2
+        self.stages = nn.Sequential(
+            norm(nn.Conv2d(1, narrow, 4, stride=2, padding=1)),  # 32 -> 16
+            nn.LeakyReLU(0.2),
+            norm(nn.Conv2d(narrow, channels, 4, stride=2, padding=1)),  # 16 -> 8
+            nn.LeakyReLU(0.2),
+            norm(nn.Conv2d(channels, wide, 4, stride=2, padding=1)),  # 8 -> 4
+            nn.LeakyReLU(0.2),
+        )
+        self.output = norm(nn.Linear(wide * 4 * 4, 1))
+        self.embed = norm(nn.Linear(conditions, wide * 4 * 4, bias=False)) if conditions else None
+
+    def forward(self, images, conditions=None):
+        if images.shape[1:] != (1, SIZE, SIZE):
+            raise ValueError(f"images must have the shape (n, 1, {SIZE}, {SIZE}), got {tuple(images.shape)}.")
+        _check_conditions(conditions, self.conditions, len(images))
+        maps = self.stages(images).flatten(1)  # (n, 1, 32, 32) -> (n, 2 channels * 4 * 4)
+        score = self.output(maps)[:, 0]  # -> (n,)
+        if self.conditions:
+            score = score + (self.embed(conditions) * maps).sum(dim=1)
+        return score
+
+
+def middle(images_hu, size=SIZE):
+    """Cut the middle out of each patch.
+
+    Parameters
+    ----------
+    images_hu : ndarray, shape (n, height, width)
+    size : int, optional
+        Height and width of what is left, in pixels.
+
+    Returns
+    -------
+    ndarray, shape (n, size, size)
+
+    Raises
+    ------
+    ValueError
+        If the patches are smaller than that.
+
+    Examples
+    --------
+    >>> middle(np.arange(36.0).reshape(1, 6, 6), size=2)
+    array([[[14., 15.],
+            [20., 21.]]])
+    """
+    images_hu = np.asarray(images_hu)
+    if images_hu.ndim != 3 or min(images_hu.shape[1:]) < size:
+        raise ValueError(
+            f"images_hu must have the shape (n, height, width) with {size} pixels or more each, got {images_hu.shape}."
+        )
+    top, left = ((n - size) // 2 for n in images_hu.shape[1:])
+    return images_hu[:, top : top + size, left : left + size]
+
+
+def scale(images_hu):
+    """Map patches in HU to the range of a generator: -1000 HU becomes -1, 400 HU becomes 1; beyond is cut off.
+
+    Parameters
+    ----------
+    images_hu : ndarray, shape (n, height, width)
+        All finite.
+
+    Returns
+    -------
+    tensor of float32, shape (n, 1, height, width), in [-1, 1]
+
+    Examples
+    --------
+    >>> scale(np.array([[[-1000.0, -300.0, 2000.0]]]))
+    tensor([[[[-1.,  0.,  1.]]]])
+    """
+    return torch.from_numpy(to_input(images_hu, layout="NCHW")) * 2 - 1
+
+
+def unscale(images):
+    """Map what a generator makes back to HU: the inverse of :func:`scale` between -1000 and 400 HU.
+
+    Parameters
+    ----------
+    images : tensor, shape (n, 1, height, width)
+
+    Returns
+    -------
+    ndarray of float32, shape (n, height, width)
+
+    Raises
+    ------
+    ValueError
+        If the images have another shape.
+
+    Examples
+    --------
+    >>> unscale(torch.tensor([[[[-1.0, 0.0, 1.0]]]]))
+    array([[[-1000.,  -300.,   400.]]], dtype=float32)
+    """
+    if images.ndim != 4 or images.shape[1] != 1:
+        raise ValueError(f"images must have the shape (n, 1, height, width), got {tuple(images.shape)}.")
+    zero_to_one = (images.detach().cpu().float().numpy()[:, 0] + 1) / 2  # (n, 1, h, w) -> (n, h, w)
+    return zero_to_one * np.float32(HIGH_HU - LOW_HU) + np.float32(LOW_HU)
+
+
+def conditions(labels, diameters_mm=None):
+    """Write down what patches show as the numbers that networks take: the label, and the diameter in cm.
+
+    Parameters
+    ----------
+    labels : sequence of n numbers, 0 or 1
+        1 = nodule.
+    diameters_mm : sequence of n numbers, optional
+        Not looked at where the label is 0. NaN for a nodule: its diameter is not known.
+
+    Returns
+    -------
+    tensor of float32, shape (n, 2)
+        The second number is 0 where there is no nodule, and where its diameter is not known. A network can tell these
+        apart by the label; a network trained on both known and unknown diameters takes "1, 0" for "any size".
+
+    Raises
+    ------
+    ValueError
+        If the labels are not 0 and 1, the counts differ, or a diameter of a nodule is not positive.
+
+    Examples
+    --------
+    >>> conditions([1, 0, 1], [8.0, np.nan, np.nan])
+    tensor([[1.0000, 0.8000],
+            [0.0000, 0.0000],
+            [1.0000, 0.0000]])
+    """
+    labels = np.asarray(labels, dtype=float)
+    if labels.ndim != 1 or not np.isin(labels, (0, 1)).all():
+        raise ValueError(f"labels must be a row of 0 and 1 (1 = nodule), got {np.unique(labels)[:5]}.")
+    diameters = np.full(len(labels), np.nan) if diameters_mm is None else np.asarray(diameters_mm, dtype=float)
+    if diameters.shape != labels.shape:
+        raise ValueError(f"there are {len(labels)} labels, but diameters_mm has the shape {diameters.shape}.")
+    known = (labels == 1) & ~np.isnan(diameters)
+    if not ((diameters[known] > 0) & (diameters[known] < 1000)).all():
+        raise ValueError(f"diameters_mm of nodules must be positive, got {diameters[known].min()} as the smallest.")
+    return torch.from_numpy(np.stack([labels, np.where(known, diameters / 10, 0.0)], axis=1).astype(np.float32))
+
+
+def _check_sizes(channels, conditions, latent=1):
+    if channels < 2 or channels % 2:
+        raise ValueError(f"channels must be an even number from 2 on, got {channels}; such as 32 or 64.")
+    if conditions < 0 or latent < 1:
+        raise ValueError(f"conditions must be 0 or more and latent 1 or more, got {conditions} and {latent}.")
+
+
+def _check_conditions(conditions, expected, count):
+    shape = None if conditions is None else tuple(conditions.shape)
+    if shape != ((count, expected) if expected else None):
+        wanted = f"conditions of shape ({count}, {expected})" if expected else "no conditions"
+        raise ValueError(f"this network takes {wanted}, got {'none' if shape is None else f'the shape {shape}'}.")
