@@ -13,7 +13,7 @@ ROOT_FLAG := $(if $(filter 0,$(shell id -u)),--allow-root)
 unexport MEDLEARN_STRICT
 
 .DEFAULT_GOAL := help
-.PHONY: help lab test notebooks bench clean
+.PHONY: help lab test notebooks bench study clean
 
 help:  ## say what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "%-12s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,6 +38,9 @@ bench: $(VENV)/.test-ready  ## measure each notebook's seconds and memory, the m
 	$(BIN)/python benchmarks/ecg_networks.py
 	$(BIN)/python benchmarks/hippocampus.py --leak
 	$(BIN)/python benchmarks/training.py
+
+study: $(VENV)/.test-ready  ## make a lesson's stored table, NAME=gan: up to an hour, resumable; ARGS="--quick" to see it run
+	$(BIN)/python -m studies.$(or $(NAME),$(error name the study: make study NAME=gan)) $(ARGS)
 
 clean:  ## remove the virtual environment; your work and your data stay
 	rm -rf $(VENV)
