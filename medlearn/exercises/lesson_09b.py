@@ -1,0 +1,378 @@
+"""Exercises of lesson 09b, Generative networks: nodule patches: a distance, sizes, stamps, flaws, slopes, averages."""
+
+import numpy as np
+
+from medlearn.exercises.compare import same
+from medlearn.exercises.engine import exercise
+
+
+def _one_feature(first, second, *, spread=None, ddof=1):
+    """Return the squared difference of the means plus that of the spreads, or of what `spread` makes of a sample."""
+    spread = spread or (lambda values: values.std(ddof=ddof))
+    return (first.mean() - second.mean()) ** 2 + (spread(first) - spread(second)) ** 2
+
+
+def _sorted_places(first, second):
+    quantiles = (np.arange(1000) + 0.5) / 1000
+    return np.mean((np.quantile(first, quantiles) - np.quantile(second, quantiles)) ** 2)
+
+
+@exercise(
+    task="Return (difference of the means)^2 + (difference of the standard deviations)^2 of two samples; standard"
+    " deviations with the divisor n - 1.",
+    cases=lambda rng: [
+        (np.array([1.0, 3.0]), np.array([4.0, 6.0, 8.0])),  # means 2 and 6; sd sqrt 2 and 2: 16 + (2 - 1.414)^2
+        (rng.normal(2, 3, 7), rng.normal(-1, 1, 5)),
+        (rng.normal(0, 1, 4), rng.normal(0.2, 5, 6)),
+    ],
+    mistakes=[
+        (
+            lambda first, second: np.sqrt(_one_feature(first, second)),
+            "You took a root at the end. The Fréchet distance is quoted squared, in the feature's unit squared.",
+        ),
+        (
+            lambda first, second: _one_feature(first, second, ddof=0),
+            "np.std divides by n unless it is told otherwise: ddof=1.",
+        ),
+        (
+            lambda first, second: _one_feature(first, second, spread=lambda values: values.var(ddof=1)),
+            "You compared the variances. The formula has the standard deviations: sigma, not its square.",
+        ),
+        (
+            lambda first, second: (first.mean() - second.mean()) ** 2,
+            "That is the difference of the means only: two samples around one mean, one narrow and one wide, would be"
+            " 0 apart.",
+        ),
+        (
+            lambda first, second: (first.mean() - second.mean()) ** 2 + first.var(ddof=1) + second.var(ddof=1),
+            "You added the variances. That is the mean squared distance of values that are paired at random: the"
+            " best plan pairs low with low.",
+        ),
+        (
+            lambda first, second: abs(first.mean() - second.mean()) + abs(first.std(ddof=1) - second.std(ddof=1)),
+            "Square each of the two differences before you add them.",
+        ),
+        (
+            _sorted_places,
+            "That is the distance of the samples themselves, by their quantiles. Asked is that of the two bell curves"
+            " with their means and standard deviations.",
+        ),
+    ],
+    hints=["values.mean() and values.std(ddof=1), of both.", "Subtract, square, add. No root at the end."],
+)
+def frechet_1d(first, second):
+    shift = first.mean() - second.mean()
+    widening = first.std(ddof=1) - second.std(ddof=1)
+    return shift**2 + widening**2
+
+
+@exercise(
+    task="Return the size of what a transposed convolution makes of maps of this size.",
+    cases=lambda rng: [(4, 4, 2, 1), (5, 3, 2, 0), (1, 7, 1, 0), (6, 5, 3, 2), (3, 2, 4, 0), (7, 3, 1, 1)],
+    mistakes=[
+        (
+            lambda size, kernel, stride, padding: size * stride,
+            "Right where kernel - stride = 2 * padding. In general the last stamp sticks out by what the kernel has"
+            " beyond the stride, and the padding cuts off what it says.",
+        ),
+        (
+            lambda size, kernel, stride, padding: (size + 2 * padding - kernel) // stride + 1,
+            "That is the size behind an ordinary convolution. Here you go the other way: solve that formula for the"
+            " size before it.",
+        ),
+        (
+            lambda size, kernel, stride, padding: (size - 1) * stride + kernel - padding,
+            "The padding is cut off at both ends.",
+        ),
+        (
+            lambda size, kernel, stride, padding: (size - 1) * stride + kernel + 2 * padding,
+            "Padding makes the result of an ordinary convolution larger, so it makes the way back smaller: subtract.",
+        ),
+        (
+            lambda size, kernel, stride, padding: size * stride + kernel - 2 * padding,
+            "Between n stamps lie n - 1 steps.",
+        ),
+        (
+            lambda size, kernel, stride, padding: (size - 1) * stride + kernel,
+            "That is the room that the stamps take. The padding is cut off it, at both ends.",
+        ),
+    ],
+    hints=[
+        "The first stamp begins at 0, the last at (size - 1) * stride.",
+        "The last stamp ends `kernel` further on. Then cut `padding` off at each end.",
+    ],
+)
+def upsampled_size(size, kernel, stride, padding):
+    return (size - 1) * stride + kernel - 2 * padding
+
+
+def _stamped(size, kernel, stride):
+    counts = np.zeros((size - 1) * stride + kernel, dtype=int)
+    for place in range(size):
+        counts[place * stride : place * stride + kernel] += 1
+    return counts
+
+
+def _gathered(size, kernel, stride):
+    """Return how often an ordinary convolution looks at each of `size` pixels, where that is not the same thing."""
+    counts = np.zeros(size, dtype=int)
+    for start in range(0, size - kernel + 1, stride):
+        counts[start : start + kernel] += 1
+    return counts
+
+
+@exercise(
+    task="Return how many stamps cover each pixel of the result, in one dimension, without padding: whole numbers.",
+    cases=lambda rng: [(3, 3, 2), (4, 4, 2), (5, 5, 3), (6, 2, 3), (4, 3, 1)],  # (3, 3, 2): 1 1 2 1 2 1 1
+    mistakes=[
+        (
+            lambda size, kernel, stride: (_stamped(size, kernel, stride) > 0).astype(int),
+            "You marked which pixels are covered. Count: overlapping stamps add.",
+        ),
+        (_gathered, "You counted how often an ordinary convolution looks at each input pixel. Here the result grows."),
+        (
+            lambda size, kernel, stride: _stamped(size, kernel, stride)[: size * stride],
+            "The counts are right as far as they go. The result has (size - 1) * stride + kernel pixels.",
+        ),
+        (
+            lambda size, kernel, stride: _stamped(size, kernel, 1),
+            "The stamps begin `stride` pixels apart, not one.",
+        ),
+        (
+            lambda size, kernel, stride: np.full((size - 1) * stride + kernel, kernel / stride),
+            "That is how many stamps cover a pixel in the middle on average. Asked is each pixel's own count.",
+        ),
+    ],
+    hints=[
+        "Begin with zeros, (size - 1) * stride + kernel of them.",
+        "For each place: add 1 to the `kernel` pixels from place * stride on.",
+    ],
+)
+def stamps(size, kernel, stride):
+    counts = np.zeros((size - 1) * stride + kernel, dtype=int)
+    for place in range(size):
+        counts[place * stride : place * stride + kernel] += 1
+    return counts
+
+
+def _letters(value):
+    """Return the letters of an answer, sorted, whether they came as text or one by one."""
+    if isinstance(value, (list, tuple, set)) and all(isinstance(item, str) for item in value):
+        value = "".join(value)
+    return "".join(sorted(set(filter(str.isalpha, value.upper())))) if isinstance(value, str) else value
+
+
+@exercise(
+    task="Which of the lines A to F spoil the game? Write their letters, such as 'BD'.",
+    compare=lambda result, expected: same(_letters(result), _letters(expected)),
+    mistakes=[
+        (
+            lambda: "D",
+            "D only wastes time. The critic's optimiser steps with the critic's weights, and what has"
+            " gathered in the generator is set to zero before its own step.",
+        ),
+        (lambda: "ABCDEF", "Not all. Two of the lines change nothing, or are what the lesson does anyway."),
+        (lambda: "ABCDE", "D only wastes time: which weights does the critic's optimiser move?"),
+        (
+            lambda: "ABCEF",
+            "F is what the lesson does. New noise in each step is what makes the generator learn the"
+            " whole space of noise.",
+        ),
+        (lambda: "BCE", "A: the generator's values run from -1 to 1. What does unscale make of a real 0, air?"),
+        (lambda: "ACE", "B: what does the generator learn about noise that it never gets?"),
+        (lambda: "ABE", "C: which weights does this optimiser move, and in whose favour?"),
+        (
+            lambda: "ABC",
+            "E: with which mean and spread was each made patch normalised in the critic's step, and with"
+            " which in the generator's?",
+        ),
+        (lambda: "AC", "A and C are right. Look at B and E again: what does a network meet that it has never met?"),
+    ],
+    hints=[
+        "For each line: which weights move, in whose favour, and does each network see the same kind of numbers in"
+        " both steps?",
+        "Two of the six lines do no harm.",
+    ],
+)
+def flaws():
+    values_differ = "A"  # -1 to 1 against 0 to 1: half of the range is never real, and HU come out wrong
+    noise_known = "B"  # 64 patches are learnt, and nothing between them
+    plays_for_both = "C"  # the critic's weights move so as to be fooled
+    judged_otherwise = "E"  # another normalisation when the generator asks than when the critic learnt
+    return "".join(sorted(values_differ + noise_known + plays_for_both + judged_otherwise))
+
+
+def _iterated(matrix, start, steps, *, normalise=True, end=None):
+    v = start / np.linalg.norm(start) if normalise else start
+    for _ in range(steps):
+        u = matrix @ v
+        u = u / np.linalg.norm(u) if normalise else u
+        v = matrix.T @ u
+        v = v / np.linalg.norm(v) if normalise else v
+    return end(u, v) if end else u @ matrix @ v
+
+
+@exercise(
+    task="Return the largest singular value as `steps` rounds of power iteration find it: in each round u = W v, then"
+    " v = W^T u, both brought to length 1; at the end u^T W v.",
+    cases=lambda rng: [
+        (np.array([[3.0, 0.0], [0.0, 1.0]]), np.array([1.0, 1.0]), 1),  # u = (3, 1)/sqrt 10; v = (9, 1)/sqrt 82: 2.863
+        (rng.normal(size=(4, 6)), rng.normal(size=6), 2),
+        (rng.normal(size=(5, 3)), rng.normal(size=3), 1),
+        (rng.normal(size=(3, 5)), rng.normal(size=5), 30),
+    ],
+    mistakes=[
+        (
+            lambda matrix, start, steps: np.linalg.norm(matrix),
+            "That is the Frobenius norm, the root of the sum of all squares. It is never smaller, and most often much"
+            " larger.",
+        ),
+        (
+            lambda matrix, start, steps: np.linalg.svd(matrix, compute_uv=False)[0],
+            "That is where the iteration ends. Asked is what these few rounds find from this start.",
+        ),
+        (
+            lambda matrix, start, steps: _iterated(matrix, start, steps, normalise=False),
+            "Bring u and v to length 1, each time. Without it the numbers grow as sigma to the power of the rounds.",
+        ),
+        (
+            lambda matrix, start, steps: _iterated(
+                matrix, start, steps, end=lambda u, v: np.linalg.norm(matrix.T @ (matrix @ v))
+            ),
+            "That is the square of it: W^T W has the eigenvalue sigma squared.",
+        ),
+        (
+            lambda matrix, start, steps: _iterated(matrix, start, steps + 1),
+            "That is one round too many.",
+        ),
+        (
+            lambda matrix, start, steps: _iterated(
+                matrix, start, steps, end=lambda u, v: u @ matrix @ (start / np.linalg.norm(start))
+            ),
+            "You used the v from the start. Take the newest u and the newest v.",
+        ),
+        (
+            lambda matrix, start, steps: np.abs(matrix).sum(axis=1).max(),
+            "That is the largest row sum, another norm of a matrix. How far can W stretch a vector of length 1?",
+        ),
+    ],
+    hints=[
+        "u = matrix @ v; u = u / np.linalg.norm(u). Then v = matrix.T @ u, in the same way.",
+        "After the last round: u @ matrix @ v.",
+    ],
+)
+def largest_stretch(matrix, start, steps):
+    v = start / np.linalg.norm(start)
+    for _ in range(steps):
+        u = matrix @ v
+        u = u / np.linalg.norm(u)
+        v = matrix.T @ u
+        v = v / np.linalg.norm(v)
+    return u @ matrix @ v
+
+
+def _moved(weights, decay, *, first=0, start=None):
+    average = weights[0] if start is None else start
+    for new in weights[first + 1 :] if start is None else weights:
+        average = decay * average + (1 - decay) * new
+    return average
+
+
+@exercise(
+    task="Return the moving average behind the last row: it begins as row 0, and each further row moves it,"
+    " average = decay * average + (1 - decay) * row.",
+    cases=lambda rng: [
+        (np.array([[0.0, 4.0], [1.0, 4.0], [1.0, 0.0]]), 0.75),  # 0, 0.25, 0.4375 and 4, 4, 3
+        (rng.normal(size=(6, 3)), 0.9),
+        (rng.normal(size=(9, 2)), 0.3),
+        (rng.normal(size=(1, 4)), 0.9),
+    ],
+    mistakes=[
+        (
+            lambda weights, decay: _moved(weights, 1 - decay),
+            "You exchanged decay and 1 - decay. With 0.999 a thousandth of the new weights comes in.",
+        ),
+        (
+            lambda weights, decay: weights.mean(axis=0),
+            "That is the plain mean: rows of long ago count as much as the last one.",
+        ),
+        (
+            lambda weights, decay: _moved(weights, decay, start=np.zeros(weights.shape[1])),
+            "You began at zero. It begins as row 0: a network whose weights are near zero makes grey patches.",
+        ),
+        (
+            lambda weights, decay: (
+                _moved(weights, decay, start=np.zeros(weights.shape[1])) / (1 - decay ** len(weights))
+            ),
+            "You began at zero and corrected for it, as Adam does. Asked is an average that begins as row 0.",
+        ),
+        (
+            lambda weights, decay: _moved(weights, decay, first=1) if len(weights) > 1 else weights[0],
+            "You left out row 1. The average begins as row 0, and the next one that comes in is row 1.",
+        ),
+        (
+            lambda weights, decay: _moved(weights, decay).mean(),
+            "Each weight has its own average. Keep the columns apart.",
+        ),
+        (
+            lambda weights, decay: weights[-1],
+            "That is the last row itself: an average with decay 0.",
+        ),
+    ],
+    hints=["average = weights[0]; then a loop over weights[1:].", "decay * average + (1 - decay) * new"],
+)
+def averaged(weights, decay):
+    average = weights[0]
+    for new in weights[1:]:
+        average = decay * average + (1 - decay) * new
+    return average
+
+
+def _projection_case(rng, n=3, d=5, c=2):
+    return rng.normal(size=(n, d)), rng.normal(size=(n, c)), rng.normal(size=d), rng.normal(size=(d, c))
+
+
+def _first_projection():
+    """Return two patches: u.h = 1 and 6; V c = (2, 4) and (1, 0), so 2 * 1 + 4 * 0 = 2 and 1 * 2 + 0 = 2: 3 and 8."""
+    maps = np.array([[1.0, 0.0], [2.0, 4.0]])
+    conditions = np.array([[1.0, 1.0], [1.0, 0.0]])
+    return maps, conditions, np.array([1.0, 1.0]), np.array([[1.0, 1.0], [0.0, 4.0]])
+
+
+@exercise(
+    task="Return one score a patch: u . h + (V c) . h. maps: (n, d), conditions: (n, c), u: (d,), V: (d, c).",
+    cases=lambda rng: [_first_projection(), _projection_case(rng), _projection_case(rng, 6, 3, 3)],
+    mistakes=[
+        (
+            lambda maps, conditions, u, V: maps @ u,
+            "That is the score without the conditions: does it look like a patch? Add: does it fit what was asked for?",
+        ),
+        (
+            lambda maps, conditions, u, V: ((conditions @ V.T) * maps).sum(axis=1),
+            "That is the part with the conditions. Where they are zero it says nothing: add u . h.",
+        ),
+        (
+            lambda maps, conditions, u, V: maps @ u + (maps @ V @ conditions.T).sum(axis=1),
+            "You let each patch meet the conditions of all patches. Patch k belongs to row k of the conditions only.",
+        ),
+        (
+            lambda maps, conditions, u, V: (maps @ u).sum() + ((conditions @ V.T) * maps).sum(),
+            "You summed over the patches, too. One score for each: sum over the last axis only.",
+        ),
+        (
+            lambda maps, conditions, u, V: maps @ u + (conditions @ V.T).sum(axis=1),
+            "You added V c without asking the patch: multiply it with h, place by place, then sum.",
+        ),
+        (
+            lambda maps, conditions, u, V: (maps @ u) * ((conditions @ V.T) * maps).sum(axis=1),
+            "The two parts are logarithms, so they add.",
+        ),
+    ],
+    hints=[
+        "maps @ u gives the first part, one number a patch.",
+        "conditions @ V.T has the shape of maps: multiply the two and sum over axis 1.",
+    ],
+)
+def projected_score(maps, conditions, u, V):
+    asked = conditions @ V.T  # (n, c) -> (n, d)
+    return maps @ u + (asked * maps).sum(axis=1)
