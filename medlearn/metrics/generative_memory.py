@@ -6,13 +6,15 @@ import numpy as np
 from scipy import stats
 
 from medlearn.metrics.binomial import wilson_of_effective
-from medlearn.metrics.checks import check_level, check_patients
+from medlearn.metrics.checks import check_cases, check_level, check_patients
 from medlearn.metrics.estimate import Estimate
 from medlearn.metrics.generative_neighbours import as_items, nearest
-from medlearn.metrics.ranking import auc_score
+from medlearn.metrics.intervals import logit_interval
+from medlearn.metrics.ranking import auc_statistic
 from medlearn.metrics.resampling import NUM_RESAMPLES, draw_weights
 
 PERCENTILE = 5.0
+ONE_PATIENT = "one patient says nothing about how patients differ"
 LIMITS = (
     "Copying raises both. Values as without copying do not prove that nothing was copied: a few copies among many"
     "\nhardly move them, and a mirrored, shifted or partial copy may lie far away in this space."
@@ -159,13 +161,13 @@ def _share_below(made, unseen, units, num_patients, *, percentile, level):
     share = float(np.searchsorted(below, _percentiles(unseen, percentile)) / count)
     size = (level, num_patients, count)
     if num_units == 1:
-        return Estimate(share, np.nan, np.nan, *size, "none", "one patient says nothing about how patients differ")
+        return Estimate(share, np.nan, np.nan, *size, "none", ONE_PATIENT)
     shares = np.searchsorted(below, _resampled_percentiles(unseen, units, num_units, percentile)) / count
     from_threshold = shares.var() * num_units / (num_units - 1)
     smooth = (share * count + 2) / (count + 4)  # a share of 0 or 1 varies, too
     from_made = smooth * (1 - smooth) / count
     variance = from_threshold + from_made
-    degrees = variance**2 / (from_threshold**2 / (num_units - 1) + from_made**2 / max(1, count - 1))
+    degrees = _satterthwaite(from_threshold, num_units - 1, from_made, count - 1)
     effective = max(1.0, smooth * (1 - smooth) / variance)
     interval = wilson_of_effective(share, effective, stats.t.ppf((1 + level) / 2, degrees))
     return Estimate(share, *interval, *size, f"wilson, {count} made items count as {effective:.1f}")
@@ -186,12 +188,23 @@ def _resampled_percentiles(distances, units, num_units, percentile):
 
 
 def _auc(made, unseen, units, num_patients, *, level):
-    """Return the chance that a made item lies nearer than an unseen one; every made item is a draw of its own."""
-    labels = np.repeat([1, 0], [len(made), len(unseen)])
-    draws = None if num_patients is None else np.concatenate([num_patients + np.arange(len(made)), units])
-    auc = auc_score(labels, -np.concatenate([made, unseen]), patients=draws, level=level)
-    auc = replace(auc, num_patients=num_patients, num_cases=len(labels))
-    if num_patients == 1:
-        reason = "one patient says nothing about how patients differ"
-        return replace(auc, low=np.nan, high=np.nan, method="none", reason=reason)
-    return auc
+    """Return the chance that a made item lies nearer than an unseen one; every made item is a draw of its own.
+
+    As :func:`medlearn.metrics.auc_score`, with Satterthwaite's degrees of freedom: the unseen patients may be few.
+    """
+    labels, draws = np.repeat([0, 1], [len(unseen), len(made)]), units.max() + 1 + np.arange(len(made))
+    cases = check_cases(labels, -np.concatenate([unseen, made]), np.concatenate([units, draws]), kind="scores")
+    statistic, num_units = auc_statistic(cases), units.max() + 1
+    size = (level, num_patients, len(made))
+    if num_units == 1:
+        return Estimate(statistic.value, np.nan, np.nan, *size, "none", ONE_PATIENT)
+    squares = statistic.influence**2
+    degrees = _satterthwaite(squares[:num_units].sum(), num_units - 1, squares[num_units:].sum(), len(made) - 1)
+    interval, said = logit_interval(replace(statistic, degrees=degrees), level=level)
+    return Estimate(statistic.value, *interval, *size, said)
+
+
+def _satterthwaite(first, first_degrees, second, second_degrees):
+    """Return the degrees of freedom of the sum of two variances; 1 where both are 0."""
+    parts = first**2 / first_degrees + second**2 / max(1, second_degrees)
+    return max(1.0, float((first + second) ** 2 / parts)) if parts > 0 else 1.0
