@@ -68,7 +68,7 @@ class Generator(nn.Module):
         _check_conditions(conditions, self.conditions, len(latent))
         values = self.project(latent)  # -> (n, 2 channels * 4 * 4)
         if self.conditions:
-            values = values + self.ask(conditions)
+            values = values + self.ask(2 * conditions - 1)  # 0 and 1 push equally hard, to opposite sides
         return self.stages(values.unflatten(1, (2 * self.channels, 4, 4)))  # -> (n, 1, 32, 32)
 
 
@@ -76,8 +76,9 @@ class Critic(nn.Module):
     """Give each patch one number, high for those from the training set: three strided convolutions, then a sum.
 
     There is no batch normalisation: the score of a patch must not depend on the other patches of its batch, which a
-    gradient penalty takes for granted. Conditions enter by projection: the score is :math:`u \\cdot h(x) + (V c) \\cdot
-    h(x)` with the maps :math:`h(x)`. The second term asks whether the patch fits what was asked for.
+    gradient penalty takes for granted. Conditions enter by projection: the score is :math:`u \\cdot h(x) + V(2c - 1)
+    \\cdot h(x)` with the maps :math:`h(x)`. The second term asks whether the patch fits what was asked for; with
+    :math:`2c - 1` it does so for the label 0 too.
 
     Parameters
     ----------
@@ -129,7 +130,7 @@ class Critic(nn.Module):
         maps = self.stages(images).flatten(1)  # (n, 1, 32, 32) -> (n, 2 channels * 4 * 4)
         score = self.output(maps)[:, 0]  # -> (n,)
         if self.conditions:
-            score = score + (self.embed(conditions) * maps).sum(dim=1)
+            score = score + (self.embed(2 * conditions - 1) * maps).sum(dim=1)
         return score
 
 
