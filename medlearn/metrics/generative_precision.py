@@ -85,7 +85,10 @@ def precision_recall(real, made, *, neighbours=3, patients=None, level=0.95, see
     The intervals: patients and made items are dealt into four groups of their own, ten times over; the variance of
     the scores between groups, over four, is that of the whole. Resampling with replacement would not do (repeated
     items are neighbours at distance 0), and leaving out one patient at a time makes intervals about 1.6 times as wide
-    as they should be.
+    as they should be. Share of 95 % intervals that held the truth in 400 simulated studies of each of eight settings
+    (12 to 40 patients with 6 or 12 images, 120 to 480 made items, ``benchmarks/generative_intervals.py``): precision
+    91 to 97 %, recall 93 to 96 %, density 94 to 98 %, coverage 95 to 98 %. Wilson's interval of precision over the made
+    items alone, as if the real ones were the whole truth, held it in 84 to 97 %. Fewer than 8 patients: no interval.
 
     Examples
     --------
@@ -118,7 +121,11 @@ def precision_recall(real, made, *, neighbours=3, patients=None, level=0.95, see
     items = {"precision": len(made), "recall": len(real), "density": None, "coverage": len(real)}
     intervals = map(_interval, values, means, variances, items.values(), [quantile] * len(NAMES))
     said = f"variance between {GROUPS} groups of patients and made items"
-    estimates = [Estimate(value, *interval, *size, said) for value, interval in zip(values, intervals, strict=True)]
+    reason = "" if values[2] > 0 else "no real item reaches a made one"  # a density of 0 has no logarithm
+    estimates = [
+        Estimate(value, *interval, *size, said, reason if np.isnan(interval.low) else "")
+        for value, interval in zip(values.tolist(), intervals, strict=True)
+    ]
     return GenerativeReport(*estimates, neighbours)
 
 
