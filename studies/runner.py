@@ -137,7 +137,8 @@ def _in_parallel(jobs, work, folder, workers):
                 failures[lost.name] = _without(lost, failures)
                 yield lost, failures[lost.name]
             _hand_out(waiting, crew, work, folder, workers)
-            heard = connection.wait([worker.pipe for worker in crew if worker.job])
+            busy = [worker.pipe for worker in crew if worker.job]
+            heard = connection.wait(busy) if busy else []  # without an end, if it waits for nobody
             for worker in [worker for worker in crew if worker.pipe in heard]:
                 job, failure = worker.collect()
                 if failure:

@@ -76,6 +76,13 @@ def test_run_keeps_the_survivors_and_says_what_failed(runner, squares, tmp_path,
     assert "FAILED job-3: RuntimeError: no 3 today" in "".join(capsys.readouterr())
 
 
+@pytest.mark.parametrize("workers", [0, 1])
+def test_run_ends_when_the_last_job_fails_and_others_wait_for_it(runner, squares, tmp_path, workers):
+    jobs = [*jobs_of(runner, 1, fail=True), runner.Job("after", {"value": 2}, ("job-1",))]
+    records, failures = runner.run(jobs, squares.work, folder=tmp_path, workers=workers, progress=False)
+    assert not records and list(failures) == ["job-1", "after"]
+
+
 def test_run_survives_a_worker_that_is_killed_and_does_its_job_the_next_time(runner, squares, tmp_path):
     jobs = jobs_of(runner, 1, die=True) + jobs_of(runner, 2, 3, 4)
     records, failures = runner.run(jobs, squares.work, folder=tmp_path, workers=1, progress=False)
