@@ -16,8 +16,9 @@ from medlearn.metrics.resampling import NUM_RESAMPLES, draw_weights
 PERCENTILE = 5.0
 ONE_PATIENT = "one patient says nothing about how patients differ"
 LIMITS = (
-    "Copying raises both. Values as without copying do not prove that nothing was copied: a few copies among many"
-    "\nhardly move them, and a mirrored, shifted or partial copy may lie far away in this space."
+    "Copying raises both; so does blur: look at the nearest pairs. Values as without copying do not prove that"
+    "\nnothing was copied: a few copies among many hardly move them, and a mirrored, shifted or partial copy may lie"
+    "\nfar away in this space."
 )
 
 
@@ -101,6 +102,22 @@ def memorisation_report(made, training, unseen, *, patients=None, percentile=PER
     ValueError
         If shapes do not fit, a value is NaN or infinite, there are too few unseen items for the percentile, or that
         many unseen items equal a training item.
+
+    Notes
+    -----
+    The unseen items say how near a training item lies to what is not copied. A made set may lie nearer than they do
+    without a copy in it: blurred items, and items from the middle of the data, have near neighbours. It may lie farther
+    and hold copies, among items that look like no patient's. So look at the nearest pairs, ``nearest`` says which. To
+    find mirrored copies, compare with the mirrored training items as well; to find copies up to contrast or place,
+    compare features that ignore them.
+
+    The percentile is the value of rank ``p / 100 * (u + 1)``, below which a further unseen item falls with a chance of
+    ``p`` %. The interval of the share allows for both: the made items are draws, and so is the threshold, which is
+    resampled over the unseen patients. The training set is held fixed: it is the one that the generator has seen.
+
+    Share of 95 % intervals that held the truth in 400 simulated studies of 10, 40 and 80 unseen patients with 12
+    images each, without and with copying (``benchmarks/generative_intervals.py``): share 91 to 96 %, AUC 93 to 97
+    %. Wilson's interval with the threshold held fixed, as if it were known, held the share in 51 to 89 %.
 
     Examples
     --------
