@@ -32,12 +32,13 @@ def frechet_distance(real, made):
 
     **It is biased upwards**, the more the fewer rows there are: sets of n from one Gaussian of independent features of
     variance 1 are about ``2 d / n + d (d + 1) / (2 n)`` apart, although the truth is 0. For d = 64 that is 2.2 at
-    n = 1,000 and 22 at n = 100. Compare at equal n, beside the distance of two real sets of that size.
+    n = 1,000 and 22 at n = 100. Images of one patient resemble each other, so they count as fewer. Compare at equal n,
+    beside the distance of two real sets of that size. That does not take the bias away: it differs between generators.
     Where n is not above d, the covariance has no full rank. The formula holds all the same, so the number is returned,
     but bias is most of it: 64 features and 40 rows a set come out at about 52.
 
     There is no interval. Resampled sets repeat rows, which adds the same bias once more: the percentile bootstrap held
-    the truth in 0 of 200 simulated comparisons of two sets of 200 rows with 16 features. Repeat the whole comparison
+    the truth in FREQ simulated comparisons of two sets of 200 rows with 16 features. Repeat the whole comparison
     with other patients, and another seed of the generator, and show how the values scatter.
 
     The trace of the root is the sum of the singular values of ``A B^T``, where ``S = A^T A`` and ``S' = B^T B`` come

@@ -16,9 +16,9 @@ from medlearn.metrics.resampling import NUM_RESAMPLES, draw_weights
 PERCENTILE = 5.0
 ONE_PATIENT = "one patient says nothing about how patients differ"
 LIMITS = (
-    "Copying raises both; so does blur: look at the nearest pairs. Values as without copying do not prove that"
-    "\nnothing was copied: a few copies among many hardly move them, and a mirrored, shifted or partial copy may lie"
-    "\nfar away in this space."
+    "Copying raises both; so does blur: look at the nearest pairs. Values as without copying do not prove"
+    "\nthat nothing was copied: a few copies among many hardly move them, and a mirrored, shifted or partial"
+    "\ncopy may lie far away in this space."
 )
 
 

@@ -112,6 +112,15 @@ def test_the_bias_is_what_the_docstring_says():
             assert np.mean(values) == pytest.approx(2 * d / n + d * (d + 1) / (2 * n), rel=0.08)
 
 
+def test_the_bias_is_larger_where_rows_come_in_patients():
+    rng, values = np.random.default_rng(0), []
+    for alike in (0.0, 0.5):
+        drawn = [np.sqrt(alike) * rng.standard_normal((20, 1, 8)).repeat(10, axis=1) for _ in range(8)]
+        sets = [rows.reshape(200, 8) + np.sqrt(1 - alike) * rng.standard_normal((200, 8)) for rows in drawn]
+        values.append(np.mean([metrics.frechet_distance(*sets[k : k + 2]) for k in range(0, 8, 2)]))
+    assert values[1] > 1.5 * values[0]
+
+
 def test_sets_that_differ_in_shape_only_are_nothing_apart():
     square = np.array([[-1.0, -1], [-1, 1], [1, -1], [1, 1]])
     cross = np.sqrt(2) * np.array([[-1.0, 0], [1, 0], [0, -1], [0, 1]])

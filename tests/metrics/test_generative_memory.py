@@ -51,12 +51,12 @@ def test_a_made_set_that_is_the_training_set_is_all_copies():
 @pytest.mark.parametrize("percentile", [5, 20])
 def test_without_copying_the_share_is_the_percentile_and_the_auc_a_half(percentile):
     shares, aucs = [], []
-    for k in range(150):
+    for k in range(100):
         made, training, unseen = np.random.default_rng([3, k]).standard_normal((3, 40, 3))
         report = metrics.memorisation_report(made, training, unseen, percentile=percentile)
         shares.append(report.share.value)
         aucs.append(report.auc.value)
-    assert np.mean(shares) == pytest.approx(percentile / 100, abs=0.012)
+    assert np.mean(shares) == pytest.approx(percentile / 100, abs=0.015)
     assert np.mean(aucs) == pytest.approx(0.5, abs=0.02)
 
 
@@ -71,6 +71,13 @@ def test_noisy_copies_are_caught_and_mirrored_ones_are_not():
     assert mirrored.copies == 0
     assert mirrored.share.low < 0.05 < mirrored.share.high
     assert metrics.memorisation_report(training[:, :, ::-1], training[:, :, ::-1], unseen).copies == 200
+
+
+def test_items_from_the_middle_of_the_data_lie_nearer_without_a_copy_among_them():
+    training, unseen, made = np.random.default_rng(0).standard_normal((3, 200, 64))
+    report = metrics.memorisation_report(made / 2, training, unseen)
+    assert report.share.low > 0.3
+    assert report.auc.low > 0.8
 
 
 def test_made_items_far_from_everything_are_below_a_half():
@@ -94,10 +101,10 @@ def test_unseen_images_of_few_patients_make_wider_intervals():
 
 
 def test_intervals_hold_the_truth_in_most_simulated_studies():
-    # distances are the values themselves; the truth is that of shifted Gaussians. Of 120 intervals at 95 %, fewer than
-    # 107 hold it once in 300 times.
+    # distances are the values themselves; the truth is that of shifted Gaussians. Of 80 intervals at 95 %, fewer than
+    # 70 hold it once in 500 times.
     truth, held, patients = (stats.norm.cdf(stats.norm.ppf(0.05) + 1), stats.norm.cdf(1 / np.sqrt(2))), [], 20
-    for k in range(120):
+    for k in range(80):
         rng = np.random.default_rng([5, k])
         unseen = np.sqrt(0.3) * rng.standard_normal((patients, 1)) + np.sqrt(0.7) * rng.standard_normal((patients, 8))
         report = metrics.memorisation_report(
@@ -109,7 +116,7 @@ def test_intervals_hold_the_truth_in_most_simulated_studies():
         held.append(
             [score.low <= true <= score.high for score, true in zip((report.share, report.auc), truth, strict=True)]
         )
-    assert np.sum(held, axis=0).min() >= 107
+    assert np.sum(held, axis=0).min() >= 70
 
 
 def test_one_unseen_patient_has_no_interval():
@@ -135,7 +142,7 @@ def test_the_report_prints_the_distances_the_scores_and_what_they_do_not_prove()
     assert lines[3].startswith("share of made below 1.05: 0.40 (95 % CI ")
     assert "10 blocks" in lines[3]
     assert lines[4].startswith("made nearer than unseen: ")
-    assert "do not prove that nothing was copied" in str(report)
+    assert "do not prove that nothing was copied" in " ".join(lines[5:])
 
 
 def test_unseen_patients_that_are_in_the_training_set_are_told():

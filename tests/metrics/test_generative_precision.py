@@ -114,7 +114,7 @@ def test_images_of_few_patients_make_wider_intervals():
 
 
 def test_intervals_hold_the_truth_in_most_simulated_studies():
-    # the benchmark has more studies and settings; of 60 intervals at 95 %, fewer than 52 hold it once in 500 times
+    # the benchmark has more studies and settings; of 60 intervals at 95 %, fewer than 52 hold it once in 350 times
     patients, reports = np.repeat(np.arange(16), 5), []
     for k in range(60):
         rng = np.random.default_rng([1, k])
