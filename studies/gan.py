@@ -70,7 +70,7 @@ class Recipe:
 
 RECIPES = {SIMULATED: Recipe(), REAL: Recipe(sizes=((50, 5), (200, 5)))}
 QUICK = Recipe(
-    sizes=((2, 2), (4, 2)), pool_patients=4, test_patients=4, unseen_patients=6, epoch_patches=2 * BATCH, num_epochs=1,
+    sizes=((2, 2), (3, 1)), pool_patients=3, test_patients=3, unseen_patients=2, epoch_patches=2 * BATCH, num_epochs=1,
     made=BATCH, generator_options={"num_steps": 2}, rehearsal=True,
 )  # fmt: skip
 
@@ -146,8 +146,9 @@ def make_generator(options, folder):
     part, replicate = _training_part(options, folder), options["replicate"]
     begun = time.process_time()
     run = gan.train_conditional(
-        part.images_hu, part.labels, part.diameters_mm, seed=replicate, progress=False, **options["training"]
-    )
+        part.images_hu, part.labels, part.diameters_mm, seed=replicate, device="cpu", progress=False,
+        **options["training"],
+    )  # fmt: skip
     seconds = time.process_time() - begun
     asked = np.random.default_rng([replicate, 1]).integers(len(part.labels), size=options["made"])
     labels = part.labels[asked]
