@@ -1,9 +1,10 @@
 """Generative adversarial networks for nodule patches: a generator makes patches, a critic tells them from real ones.
 
 The parts are in their own modules and can be reached from here: the networks and the scaling in ``gan_networks``, the
-losses in ``gan_losses``, the game in ``gan_training``.
+losses in ``gan_losses``, the game in ``gan_training``, the recipe for conditional generators in ``gan_conditional``.
 """
 
+from medlearn.models.gan_conditional import load_generator, train_conditional
 from medlearn.models.gan_losses import discriminator_loss, generator_loss, gradient_penalty
 from medlearn.models.gan_networks import Critic, Generator, conditions, middle, scale, unscale
 from medlearn.models.gan_training import GanRun, MovingAverage, critic_step, generator_step, make_patches, train
@@ -19,9 +20,11 @@ __all__ = [
     "generator_loss",
     "generator_step",
     "gradient_penalty",
+    "load_generator",
     "make_patches",
     "middle",
     "scale",
     "train",
+    "train_conditional",
     "unscale",
 ]
