@@ -6,7 +6,6 @@ import itertools
 import json
 import shutil
 from collections import Counter
-from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
