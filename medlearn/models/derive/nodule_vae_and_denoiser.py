@@ -8,6 +8,7 @@ another machine or version of PyTorch gives slightly other weights.
 """
 
 import argparse
+import copy
 import time
 from pathlib import Path
 
@@ -15,6 +16,7 @@ import torch
 
 from medlearn import data, metrics
 from medlearn.models import diffusion, gan, vae
+from medlearn.models.nodule_augmentation import symmetries
 from medlearn.models.nodule_features import features, load_feature_net
 from medlearn.models.weights import load, save
 
@@ -39,8 +41,8 @@ def main(arguments=None):
     started = time.process_time()
     network = train(chosen.network, training, shown, chosen.steps or NUM_STEPS[chosen.network])
     print(f"{sum(value.numel() for value in network.parameters())} weights, {time.process_time() - started:.0f} CPU s")
-    save(network.half(), path)
-    load(network.float(), path)  # judged as it is stored
+    save(copy.deepcopy(network).half(), path)
+    load(network, path)  # judged as it is stored
     judge(module, network, training, chosen.patients)
 
 
@@ -52,10 +54,11 @@ def simulate(num_patients, seed):
 
 def train(name, images_hu, shown, num_steps):
     """Return the trained network of that name."""
-    options = {"conditions": shown, "num_steps": num_steps, "seed": SEED, "device": "cpu"}
-    if name == "vae":
-        return vae.train(gan.scale(images_hu), **options).vae
-    return diffusion.train(gan.scale(images_hu), **options).averaged
+    images, options = gan.scale(images_hu), {"num_steps": num_steps, "seed": SEED, "device": "cpu"}
+    if name == "denoiser":
+        return diffusion.train(images, conditions=shown, **options).averaged
+    turned = torch.cat(symmetries(images))  # (n, 1, 32, 32) -> (8 n, 1, 32, 32): else it learns its patches by heart
+    return vae.train(turned, conditions=shown.repeat(8, 1), **options).vae
 
 
 def judge(module, network, training, num_patients):
