@@ -8,6 +8,8 @@ from sklearn.metrics import roc_auc_score
 from sklearn.neighbors import NearestNeighbors
 
 from medlearn import metrics
+from medlearn.metrics.generative_memory import _resampled_percentiles, _satterthwaite
+from medlearn.metrics.resampling import NUM_RESAMPLES, draw_weights
 
 
 def test_on_a_line_by_hand():
@@ -16,6 +18,7 @@ def test_on_a_line_by_hand():
     # Unseen farther than 0.5, 0.9, 0.5: 19 each; than 1: 18 and one equal: (57 + 18.5) / 76.
     report = metrics.memorisation_report([[0.5], [0.9], [1], [99.5]], [[0], [100]], np.arange(1, 20)[:, None])
     assert report.threshold == 1
+    assert report.copies == 0
     assert report.share.value == 0.75
     assert report.auc.value == pytest.approx(75.5 / 76)
     assert report.nearest.tolist() == [0, 0, 0, 1]
@@ -117,6 +120,34 @@ def test_intervals_hold_the_truth_in_most_simulated_studies():
             [score.low <= true <= score.high for score, true in zip((report.share, report.auc), truth, strict=True)]
         )
     assert np.sum(held, axis=0).min() >= 70
+
+
+def test_resampled_thresholds_are_the_percentiles_of_the_drawn_patients():
+    rng = np.random.default_rng(0)
+    distances, units = rng.integers(1, 9, 50).astype(float), rng.permutation(np.arange(50) % 7)
+    found = _resampled_percentiles(distances, units, 7, 30)
+    weights = np.concatenate(list(draw_weights(np.random.default_rng(0), 7, NUM_RESAMPLES)))
+    for row in range(0, NUM_RESAMPLES, 97):
+        drawn = np.repeat(distances, weights[row][units])
+        assert found[row] == pytest.approx(np.percentile(drawn, 30, method="weibull"))
+
+
+def test_degrees_of_freedom_of_few_unseen_patients_are_theirs():
+    # Satterthwaite: (4 + 1)^2 / (4^2 / 8 + 1^2 / 2) = 25 / 2.5 = 10; without a second variance, those of the first
+    assert _satterthwaite(4, 8, 1, 2) == 10
+    assert _satterthwaite(4, 8, 0, 100) == 8
+    rng = np.random.default_rng(0)
+    made, unseen = rng.random((400, 1)), rng.random((40, 1)) + np.repeat(rng.random(4), 10)[:, None]
+    few = metrics.memorisation_report(made, [[0.0]], unseen, patients=np.repeat(np.arange(4), 10)).auc
+    logits = np.log(np.array(few.interval) / (1 - np.array(few.interval)))
+    many = metrics.auc_score(
+        np.repeat([1, 0], [400, 40]),
+        -np.concatenate([made, unseen])[:, 0],
+        patients=[*range(9, 409), *np.repeat(range(4), 10)],
+    )
+    others = np.log(np.array(many.interval) / (1 - np.array(many.interval)))
+    # the same error; a t quantile of about 3 degrees of freedom, 3.18, instead of 439^2 / ... = many, 1.97
+    assert 1.4 < np.ptp(logits) / np.ptp(others) < 1.7
 
 
 def test_one_unseen_patient_has_no_interval():
