@@ -68,6 +68,12 @@ def test_largest_stretch_ends_at_the_singular_value(rng):
     assert solution(ex.largest_stretch)(matrix, rng.normal(size=9), 500) == pytest.approx(expected)
 
 
+def test_largest_stretch_after_one_round_by_hand():
+    # W = diag(3, 1), start (1, 1): u = (3, 1) / sqrt 10, v = (9, 1) / sqrt 82; u W v = (3 * 3 * 9 + 1) / sqrt 820
+    found = solution(ex.largest_stretch)(np.diag([3.0, 1.0]), np.ones(2), 1)
+    assert found == pytest.approx(82 / 820**0.5)
+
+
 def test_largest_stretch_is_never_above_the_singular_value(rng):
     for _ in range(20):
         matrix = rng.normal(size=(4, 5))
