@@ -1,4 +1,4 @@
-"""The recipe for conditional generators of nodule patches, chosen once, and the generator that comes with the library."""
+"""The recipe for conditional generators of nodule patches, and the generator that comes with the library."""
 
 from pathlib import Path
 

@@ -96,8 +96,8 @@ class GanRun:
 
 def train(
     images, *, conditions=None, generator=None, critic=None, kind="non-saturating", num_steps=1000, batch_size=64,
-    critic_steps=1, learning_rates=(2e-4, 2e-4), betas=(0.5, 0.999), penalty=0.0, decay=0.999, change=None,
-    watch_every=0, distance=None, seed=0, device=None, progress=True,
+    critic_steps=1, learning_rates=(2e-4, 2e-4), betas=(0.5, 0.999), penalty=0.0, decay=0.999,
+    schedule="constant", change=None, watch_every=0, distance=None, seed=0, device=None, progress=True,
 ):  # fmt: skip
     """Train a generator against a critic.
 
@@ -123,6 +123,8 @@ def train(
         Weight of the gradient penalty in the critic's loss; 10 is usual with ``"wasserstein"``.
     decay : float, optional
         Of the moving average of the generator.
+    schedule : {"constant", "linear"}, optional
+        ``"linear"``: both rates fall in a straight line, to 0 after the last step. The game then calms down.
     change : function, optional
         Takes a batch of real images and a ``torch.Generator``, returns what the critic sees of them: augmentation.
     watch_every : int, optional
@@ -152,7 +154,7 @@ def train(
     >>> run.frames.shape, run.frame_steps.tolist(), run.history["critic_loss"].shape
     ((2, 64, 32, 32), [1, 2], (3,))
     """
-    _check(images, conditions, kind=kind, num_steps=num_steps, batch_size=batch_size, critic_steps=critic_steps)
+    _check(images, conditions, kind, schedule, num_steps=num_steps, batch_size=batch_size, critic_steps=critic_steps)
     device, rng = torch.device(device or runtime.pick_device()), torch.Generator().manual_seed(seed)
     generator, critic = _networks(generator, critic, 0 if conditions is None else conditions.shape[1], seed, device)
     optimizers = [
@@ -164,6 +166,8 @@ def train(
     watch = _Watch(averaged.model, conditions, watch_every, distance, seed)
     losses = np.zeros((2, num_steps))
     for step in tqdm(range(num_steps), desc="steps", disable=not progress, leave=False):
+        for optimizer, rate in zip(optimizers, learning_rates, strict=True):
+            optimizer.param_groups[0]["lr"] = rate * (1 - step / num_steps if schedule == "linear" else 1)
         for _ in range(critic_steps):
             real, asked, latent = draw()
             losses[0, step] = critic_step(
@@ -306,7 +310,7 @@ def _networks(generator, critic, num_conditions, seed, device):
     return [model.to(device, memory_format=torch.channels_last).train() for model in (generator, critic)]
 
 
-def _check(images, conditions, *, kind, **positive):
+def _check(images, conditions, kind, schedule, **positive):
     if len(images) < 2:
         raise ValueError(f"images must hold 2 patches or more, got {len(images)}.")
     if not images.abs().max() <= 1:
@@ -315,6 +319,8 @@ def _check(images, conditions, *, kind, **positive):
         raise ValueError(f"there are {len(images)} images and {len(conditions)} conditions: give one for each image.")
     if kind not in KINDS:
         raise ValueError(f"kind must be one of {', '.join(KINDS)}, got {kind!r}.")
+    if schedule not in ("constant", "linear"):
+        raise ValueError(f"schedule must be constant or linear, got {schedule!r}.")
     for name, value in positive.items():
         if not value > 0:
             raise ValueError(f"{name} must be positive, got {value}.")

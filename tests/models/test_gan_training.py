@@ -102,6 +102,17 @@ def test_two_time_scales():
     assert not any(same[2].values()) and all(same[3].values())
 
 
+def test_a_linear_schedule_ends_at_0():
+    # Adam without memory moves a weight by the rate each step. 4 steps all one way: 4 rates, or 1 + 3/4 + 1/2 + 1/4.
+    for schedule, expected in (("constant", 4.0), ("linear", 2.5)):
+        before = _networks()
+        run = _train(schedule=schedule, num_steps=4, betas=(0.0, 0.0), learning_rates=(1e-4, 1e-3))
+        for after, fresh, rate in ((run.generator, before["generator"], 1e-4), (run.critic, before["critic"], 1e-3)):
+            pairs = zip(after.parameters(), fresh.parameters(), strict=True)
+            farthest = max((new - old).abs().max().item() for new, old in pairs)
+            assert farthest == pytest.approx(expected * rate, rel=0.02)
+
+
 def test_conditions_are_those_of_the_training_images():
     # Images of -0.8 with the label 0 and of 0.8 with the label 1: a critic that sees a pair torn apart would notice.
     asked = gan.conditions([0, 1] * 12, [0, 9] * 12)
@@ -257,6 +268,7 @@ def test_make_patches_hands_on_what_is_asked_for():
         (lambda: gan.train(_images() * float("nan")), "must lie within -1 to 1"),
         (lambda: gan.train(_images(), conditions=torch.zeros(3, 2)), "there are 24 images and 3 conditions"),
         (lambda: gan.train(_images(), kind="best"), "kind must be one of .*, got 'best'"),
+        (lambda: gan.train(_images(), schedule="cosine"), "schedule must be constant or linear, got 'cosine'"),
         (lambda: gan.train(_images(), num_steps=0), "num_steps must be positive, got 0"),
         (lambda: gan.train(_images(), critic_steps=-1), "critic_steps must be positive, got -1"),
         (lambda: gan.MovingAverage(nn.Linear(1, 1), decay=1.0), "decay must be from 0 up to but not including 1"),
