@@ -147,8 +147,7 @@ def _in_parallel(jobs, work, folder, workers):
             crew = [worker for worker in crew if worker.job or worker.process.is_alive()]
     finally:
         for worker in crew:
-            worker.process.terminate()
-            worker.process.join()
+            worker.stop()
 
 
 def _hand_out(waiting, crew, work, folder, workers):
@@ -189,6 +188,12 @@ class _Worker:
         except (EOFError, ConnectionError):
             self.process.join()
             return job, f"its process died with exit code {self.process.exitcode} (-9: killed, perhaps for memory)"
+
+    def stop(self):
+        self.pipe.close()  # ends one that waits for a job
+        if self.job:
+            self.process.terminate()
+        self.process.join()
 
 
 def _serve(pipe, work, folder):
