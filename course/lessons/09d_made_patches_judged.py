@@ -16,7 +16,8 @@
 # %% [markdown]
 # ## Can you tell?
 # Begin with your own eye, before it has learned too much. Of the twenty patches below ten come from simulated
-# patients whom no network has met, and ten from the GAN. Each covers 22 mm, from -1000 HU (black) to 400 HU (white).
+# patients whom no network has met, and ten from one of the three networks. Each covers 22 mm, from -1000 HU (black)
+# to 400 HU (white). (The network's name stands in the cell. Put in another one afterwards, and read again.)
 
 # %%
 import torch
@@ -56,7 +57,11 @@ made = {
     "DDPM": diffusion.make_patches(denoiser, asked, seed=1),
 }
 ten = {"unseen": draw.permutation(720)[:10], "made": draw.permutation(360)[:10]}
-widgets.read_blind(pixels["unseen"][ten["unseen"]], made["GAN"][ten["made"]], seed=9)
+
+# %%
+forger = "DDPM"
+widgets.read_blind(pixels["unseen"][ten["unseen"]], made[forger][ten["made"]], seed=9,
+                   title="From a simulated patient (real), or made by a network?")  # fmt: skip
 
 # %% [markdown]
 # How many were right? Say 12 of 20. Is that skill, or luck? And if a radiologist gets 10 of 20: are the patches
@@ -329,7 +334,8 @@ assert accused.auc.low > 0.5 and verdicts["pixels", "copier"][0] > 0.95 and low 
 # %% [markdown]
 # The first test accuses the blurred unseen patches, who are innocent by construction; the second does not. Where the
 # share of a trained network lies within its range, these patients show no memory. Where it lies above, the network has
-# kept something of **its own** patients. That need not be a copy: any overfitting does it.
+# kept something of **its own** patients. That need not be a copy: any overfitting does it. (One innocent network in
+# forty lies above by chance. And if all its patches hang on a few patients, the range is wide and tells little.)
 #
 # And if nothing is found? Mirror the copies, and look again.
 
@@ -453,7 +459,7 @@ for name in suspects:
     distances[name] = [metrics.frechet_distance(features[name], features["unseen"][b]) for a, b in splits]
 for name, values in distances.items():
     print(f"{name:8s} {np.mean(values):6.2f}   ({min(values):.2f} to {max(values):.2f} over 10 splits)")
-assert np.mean(distances["copier"]) < 5 * np.mean(distances["unseen"]) < np.mean(distances["VAE"])
+assert np.mean(distances["copier"]) < min(5 * np.mean(distances["unseen"]), np.mean(distances["VAE"]))
 
 # %% [markdown]
 # Each line compares 360 patches with 360 patches of 30 unseen patients. Read the three networks against the first
@@ -471,7 +477,8 @@ assert np.mean(distances["copier"]) < 5 * np.mean(distances["unseen"]) < np.mean
 # if it lies in at least one of the balls. For recall, real and made change places.
 #
 # ### Exercise: precision by hand
-# Points as rows, Euclidean distance; the border belongs to the ball.
+# Points as rows, Euclidean distance; the border belongs to the ball. (*Real* is the usual name of the reference group.
+# Here those are points of a toy, and then patches of unseen simulated patients.)
 
 # %% tags=["exercise"]
 def precision_by_hand(real, made, neighbours):
@@ -733,13 +740,12 @@ assert with_made_values(20, 200)[0] > with_made_values(20, 0)[0] and held < 0.6
 # chest has its heart on one side (lesson 06b plays that game). The library turns, mirrors, shifts and zooms in PyTorch
 # (`nodule_augmentation`); MONAI's `RandAffine` and `RandFlip` do the same.
 #
-# **The study.** Published answers differ, and few have the design to tell. (An early one: for 182 liver lesions,
-# sensitivity rose from 79 % to 86 % with patches of a GAN, [Frid-Adar and others
-# 2018](https://doi.org/10.1016/j.neucom.2018.09.013).) Ours was fixed before it was run. Three sizes of the training
-# group, and for each size repetitions that share nothing: other patients, other first weights, another generator,
-# trained on just those patients. Four arms in each: *nothing*, *classical*, *made*, *both*. Every classifier is the
-# network of lesson 06, trained for the same number of steps. With *made* and *both*, half of what it sees is made. The
-# test patients were opened once.
+# **The study.** An early and much cited answer is yes: for 182 liver lesions, sensitivity rose from 79 % to 86 % with
+# patches of a GAN ([Frid-Adar and others 2018](https://doi.org/10.1016/j.neucom.2018.09.013)). The design of ours was
+# fixed before its test patients were opened. Three sizes of the training group, and for each size repetitions that
+# share nothing: other patients, other first weights, another generator, trained on just those patients. Four arms in
+# each: *nothing*, *classical*, *made*, *both*. Every classifier is the network of lesson 06, trained for the same
+# number of steps. With *made* and *both*, half of what it sees is made. The test patients were opened once.
 #
 # It is too long to run here: `make study NAME=gan` runs it, and the library holds what came out. The next cells load
 # that file, and say when and by what command it was made.
@@ -1064,8 +1070,9 @@ for name in ("unseen", *made):
 #
 # **Privacy.** "Made patches are nobody's" holds only as far as the memory test reaches, and it cannot acquit. Whoever
 # has the weights has more than the patches. A promise needs a method with a proof, such as training with noise of a
-# known size, and it costs quality. **Leaks.** A generator that was trained on all patients carries the test patients
-# into the training set, in disguise: split first, then train the generator on the training patients only.
+# known size ([Abadi and others 2016](https://doi.org/10.1145/2976749.2978318)). **Leaks.** A generator that was
+# trained on all patients carries the test patients into the training set, in disguise: split first, then train the
+# generator on the training patients only.
 #
 # ### Exercise: six sentences
 # From the report of a study. Which make it unsound? Write the letters.
