@@ -13,8 +13,9 @@ SIZE = 32  # pixels: 4 doubled three times
 class Generator(nn.Module):
     """Make patches out of noise: a linear layer to 4 x 4 places, then three transposed convolutions, 8, 16, 32 pixels.
 
-    A kernel of 4 pixels at a stride of 2 reaches each pixel of its result equally often. Batch normalisation and a
-    rectifier stand before each of the three; a hyperbolic tangent at the end keeps the values within -1 to 1.
+    A kernel of 4 pixels at a stride of 2 reaches each pixel of its result equally often, but for the edge. Batch
+    normalisation and a rectifier stand before each of the three; a hyperbolic tangent at the end keeps the values
+    within -1 to 1.
 
     Parameters
     ----------
@@ -87,7 +88,8 @@ class Critic(nn.Module):
     channels : int, optional
         Of the maps of 8 x 8; half as many at 16 x 16, twice as many at 4 x 4. Even.
     spectral : bool, optional
-        Divide each layer's weights by their largest singular value (spectral normalisation).
+        Divide each layer's weights, as a matrix with a row for each output, by their largest singular value
+        (spectral normalisation).
 
     Raises
     ------

@@ -96,8 +96,8 @@ class GanRun:
 
 def train(
     images, *, conditions=None, generator=None, critic=None, kind="non-saturating", num_steps=1000, batch_size=64,
-    critic_steps=1, learning_rates=(2e-4, 2e-4), betas=(0.5, 0.999), penalty=0.0, decay=0.999,
-    schedule="constant", change=None, watch_every=0, distance=None, seed=0, device=None, progress=True,
+    critic_steps=1, learning_rates=(2e-4, 2e-4), betas=(0.5, 0.999), penalty=0.0, mismatch=False,
+    decay=0.999, schedule="constant", change=None, watch_every=0, distance=None, seed=0, device=None, progress=True,
 ):  # fmt: skip
     """Train a generator against a critic.
 
@@ -121,6 +121,8 @@ def train(
         Of both.
     penalty : float, optional
         Weight of the gradient penalty in the critic's loss; 10 is usual with ``"wasserstein"``.
+    mismatch : bool, optional
+        Count real images under the conditions of other images as made ones too: the critic must look at both.
     decay : float, optional
         Of the moving average of the generator.
     schedule : {"constant", "linear"}, optional
@@ -171,8 +173,9 @@ def train(
         for _ in range(critic_steps):
             real, asked, latent = draw()
             losses[0, step] = critic_step(
-                generator, critic, optimizers[1], real, latent, asked, kind=kind, penalty=penalty, rng=rng
-            )
+                generator, critic, optimizers[1], real, latent, asked, kind=kind, penalty=penalty,
+                mismatch=mismatch, rng=rng,
+            )  # fmt: skip
         _, asked, latent = draw(images_too=False)
         losses[1, step] = generator_step(generator, critic, optimizers[0], latent, asked, kind=kind)
         averaged.update(generator)
@@ -181,13 +184,18 @@ def train(
     return GanRun(generator.eval(), averaged.model, critic.eval(), history, *watch.seen())
 
 
-def critic_step(generator, critic, optimizer, real, latent, conditions=None, *, kind, penalty=0.0, rng=None):
+def critic_step(
+    generator, critic, optimizer, real, latent, conditions=None, *, kind, penalty=0.0, mismatch=False, rng=None
+):
     """Let the critic learn from one batch of real patches and as many made ones; return its loss.
 
     The made patches are detached: this step must not change the generator.
     """
     made = _call(generator, latent, conditions).detach()
-    loss = discriminator_loss(_call(critic, real, conditions), _call(critic, made, conditions), kind=kind)
+    on_real, on_made = (_call(critic, images, conditions) for images in (real, made))
+    if mismatch:  # each real patch under what its neighbour in the batch shows
+        on_made = torch.cat([on_made, critic(real, conditions.roll(1, dims=0))])
+    loss = discriminator_loss(on_real, on_made, kind=kind)
     if penalty:
         loss = loss + penalty * gradient_penalty(critic, real, made, conditions=conditions, generator=rng)
     optimizer.zero_grad()
@@ -242,11 +250,20 @@ def make_patches(generator, count_or_conditions, *, seed=0, batch_size=256):
         raise ValueError(f"count_or_conditions must ask for one patch or more, got {count}.")
     generator.eval()
     device = next(generator.parameters()).device
-    latents = torch.randn(count, generator.latent, generator=torch.Generator().manual_seed(seed)).split(batch_size)
+    latents = _noise(count, generator.latent, seed).split(batch_size)
     wanted = [None] * len(latents) if asked is None else asked.split(batch_size)
     wanted = [some if some is None else some.to(device) for some in wanted]
     made = [_call(generator, z.to(device), some) for z, some in zip(latents, wanted, strict=True)]
     return np.concatenate([unscale(images) for images in made])
+
+
+def _noise(count, latent, seed):
+    """Return normal numbers, shape (count, latent); the first rows do not depend on the count.
+
+    PyTorch draws them by sixteens, and the last sixteen once more where the count is no multiple of it.
+    """
+    whole = -(-count // 16) * 16
+    return torch.randn(whole, latent, generator=torch.Generator().manual_seed(seed))[:count]
 
 
 class _Draws:
