@@ -73,7 +73,7 @@ class Denoiser(nn.Module):
     def forward(self, noisy, steps, conditions=None):
         """Return the noise, shape (n, 1, height, width), in images at the steps (n,), which count from 1."""
         self._check(noisy, conditions)
-        told = self.of_step(embed(steps, EMBEDDING))  # (n, 64)
+        told = self.of_step(embed(steps, EMBEDDING).to(noisy.dtype))  # (n, 64)
         told = self.told(told if conditions is None else told + self.of_conditions(conditions))  # (n, 64)
         maps = self.encoder[0](self.first(F.pixel_unshuffle(noisy, 2)), told)  # (n, 1, 32, 32) -> (n, c, 16, 16)
         skips = []
