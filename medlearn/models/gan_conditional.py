@@ -14,7 +14,7 @@ CHANNELS = 32
 
 
 def train_conditional(
-    images_hu, labels, diameters_mm=None, *, num_steps=900, watch_every=0, distance=None, seed=0, device=None,
+    images_hu, labels, diameters_mm=None, *, num_steps=500, watch_every=0, distance=None, seed=0, device=None,
     progress=True,
 ):  # fmt: skip
     """Train a generator that can be asked for a nodule or none, and for a diameter.
@@ -22,7 +22,7 @@ def train_conditional(
     The recipe: hinge losses; spectral normalisation in the critic, which learns four times as fast as the generator;
     real patches under wrong conditions count as made ones; real patches are turned and mirrored at random; the rates
     fall to 0; a moving average of the generator. It was chosen among two dozen, by the Fréchet distance of either class
-    to 80 SIMULATED patients that none of them was trained on (seeds 1000 to 1079), for a minute of training on one core.
+    to 80 SIMULATED patients that none of them was trained on (seeds 1000 to 1079), for half a minute on one core.
 
     Parameters
     ----------
