@@ -4,8 +4,9 @@ Replicate r has training patients of its own and random numbers of its own. For 
 conditional generator is trained on exactly those patients' patches, and a classifier in each of four arms: nothing
 added, classical augmentation, made patches, both. **Every classifier takes the same number of steps** of 64 patches;
 in the arms with made patches half of them are made. All else is the default recipe of
-:mod:`medlearn.models.nodule_training`. No choice looked at a test patient; they are scored once, after the last
-training, one view a patch. LUNA16's test rows were opened by lesson 06b before, and its development rows are where
+:mod:`medlearn.models.nodule_training`. The generator's recipe turns and mirrors what its critic sees, so made patches
+hold that part of the classical augmentation too. No choice looked at a test patient; they are scored once, after the
+last training, one view a patch. LUNA16's test rows were opened by lesson 06b before, and its development rows are where
 lesson 06's architecture was chosen; no choice of this study was made on either.
 
 ``--source real`` draws the training patients from the blocks of LUNA16's development rows: label-only conditions.
