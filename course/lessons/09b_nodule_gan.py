@@ -900,22 +900,30 @@ assert in_patients.value > 0.8
 
 # %% [markdown]
 # Now the network. The library's `train_conditional` puts together what you have met: spectral normalisation, two time
-# scales (the critic's rate is twice the generator's), the average; with the hinge loss, whose critic stops pushing
-# where it is sure (`gan.discriminator_loss` has the formula). The recipe was chosen among a dozen by the distance to
-# the patients of seed 1000, to whom your unseen patients belong: they have helped to choose. Then it was fixed, and
-# lesson 09d uses it as it is, on test patients that nobody has seen.
+# scales (the critic's rate is four times the generator's; both fall to 0 towards the end), the average; with the hinge
+# loss, whose critic stops pushing where it is sure (`gan.discriminator_loss` has the formula). Two things are new:
+#
+# - **Wrong conditions.** A real patch under the condition of *another* patch counts as made ([Reed and others
+#   2016](https://doi.org/10.48550/arXiv.1605.05396)). A critic that looks at the patch alone cannot tell these from
+#   real ones: it has to listen to $c$.
+# - **Turned patches.** Each real patch is turned by right angles and mirrored at random, which anatomy allows in a
+#   patch (lesson 06b). The critic then has a harder time learning 960 patches by heart.
+#
+# The recipe was chosen among two dozen, by the distance to the patients of seed 1000, to whom your unseen patients
+# belong: they have helped to choose. Then it was fixed, and lesson 09d uses it as it is, on test patients that nobody
+# has seen.
 #
 # **Predict:** after some hundred steps: which will it obey first, the label or the diameter?
 
 # %%
 began = process_time()
 small = gan.train_conditional(
-    patches["train"], train.labels, train.diameters_mm, num_steps=400,
+    patches["train"], train.labels, train.diameters_mm, num_steps=350,
     watch_every=50, distance=to_unseen, device="cpu",
 )  # fmt: skip
-spent["conditional, 400 steps"] = process_time() - began
+spent["conditional, 350 steps"] = process_time() - began
 last, average = (to_unseen(gan.make_patches(net, asked, seed=1)) for net in (small.generator, small.averaged))
-print(f"{spent['conditional, 400 steps']:.0f} CPU s")
+print(f"{spent['conditional, 350 steps']:.0f} CPU s")
 print(f"distance: last weights {last:.1f}, their average {average:.1f}; floor {floor[0]:.1f} to {floor[2]:.1f}")
 assert small.distances[-1] < 0.6 * small.distances[0] and average < 1.5 * last
 
@@ -957,10 +965,10 @@ print("AUC of the ruler's network for the label asked:", small_auc)
 
 # %% [markdown]
 # ## What more steps buy
-# Four hundred steps are a beginning. The library ships a generator of the **same recipe**, trained on the same 80
-# patients for longer (`medlearn/models/WEIGHTS.md` has the steps and the CPU seconds).
+# The library ships a generator of the **same recipe**, trained on the same 80 patients for more steps
+# (`medlearn/models/WEIGHTS.md` tells how many, and the CPU seconds).
 #
-# **Predict:** its distance, and its rank correlation of diameters. Will it come as close as patients to patients?
+# **Predict:** its distance, its rank correlation of diameters, its AUC of the label. Will more steps better all three?
 
 # %%
 shipped = gan.load_generator()
@@ -976,7 +984,7 @@ for name, value in table.items():
     print(f"{name:22s} distance {value:5.1f}   uneven pixels {phase_spread(rest[name]):4.1f} HU")
 print("shipped, rank correlation:", shipped_follows)
 print("shipped, AUC of the label:", shipped_auc)
-assert table["shipped"] < min(table["fresh weights"], table["DCGAN"]) / 2 and shipped_follows.low > 0.3
+assert table["shipped"] < table["fresh weights"] / 4 and shipped_follows.low > 0.3
 
 # %% tags=["hide-input"]
 figure, axes = plt.subplots(1, 2, figsize=(9.3, 3.5))
@@ -1007,8 +1015,8 @@ plots.picture(
 rows_of(
     {"simulated": patches["unseen"][::40], "DCGAN": rest["DCGAN"], "WGAN-GP": rest["WGAN-GP"],
      "conditional": rest["conditional"][::40], "shipped": rest["shipped"][::40]},
-    "Five rows of twelve: simulated patches, then made ones by four networks. The shipped network's have sharper edges "
-    "and more detail than those of the short trainings.",
+    "Five rows of twelve: simulated patches, then made ones by four networks. Bright blots on dark lung, with less "
+    "detail than the simulated patches.",
 )  # fmt: skip
 
 # %% [markdown]
@@ -1025,10 +1033,15 @@ widgets.explore_samples(grown, values=wishes, name="diameter", unit="mm", column
 # Watch one place. A network that has learnt "diameter" enlarges the nodule and leaves its surroundings alone. One that
 # has learnt "patches in which large nodules occur" changes everything. Nothing in the loss asked for the first.
 #
-# How close is it? Look at the table beside the floor, and at the last line, which is the same distance for real
-# training patients. Whatever the distance says, remember what it *cannot* say: a network that had memorised its
-# training patients would score as the last line does. **The ruler does not ask whether anything is new.** That
-# question, and whether such patches help anybody, is lesson 09d.
+# How close is it? Look at the table beside the floor, and at the last line, the same distance for training patients.
+# And did more steps help? Compare *conditional* and *shipped* in the distance, the correlation and the AUC, one by one:
+# they need not agree. Longer is not better by itself in this game. A critic learns its training patients by heart (its
+# heights above tell how far that had gone), and whoever chases such a critic for long chases 960 patches. Then it is
+# more patients that are wanted, as for the classifiers of lesson 06b, and not more steps.
+#
+# Whatever the distance says, remember what it *cannot* say: a network that had memorised its training patients would
+# score as the last line does. **The ruler does not ask whether anything is new.** That question, and whether such
+# patches help anybody, is lesson 09d.
 
 # %% [markdown]
 # ## Real patients
@@ -1036,8 +1049,8 @@ widgets.explore_samples(grown, values=wishes, name="diameter", unit="mm", column
 # 06b). Of the development rows the first part trains, the rest judges; the closed test rows are not touched. Diameters
 # are not told there, so you can ask for the label only.
 #
-# **Predict:** which is nearer to real patients: patches that a small network makes after 20 seconds on real crops,
-# simulated patches, or the shipped network's patches, made in the image of simulated ones?
+# **Predict:** which is nearer to real patients: patches that a small network makes after a short training on real
+# crops, simulated patches, or the shipped network's patches, made in the image of simulated ones?
 
 # %%
 have_crops = data.available("luna16_crops")
@@ -1051,7 +1064,7 @@ if have_crops:
 # %%
 if have_crops:
     began = process_time()
-    on_real = gan.train_conditional(learn.images_hu, learn.labels, num_steps=400, device="cpu")
+    on_real = gan.train_conditional(learn.images_hu, learn.labels, num_steps=350, device="cpu")
     spent["conditional, on real crops"] = process_time() - began
     print(f"{spent['conditional, on real crops']:.0f} CPU s")
 
@@ -1169,6 +1182,8 @@ if have_crops:
 # - Miyato T, et al. *Spectral normalization for generative adversarial networks.* ICLR 2018.
 #   <https://doi.org/10.48550/arXiv.1802.05957>
 # - Miyato T, Koyama M. *cGANs with projection discriminator.* ICLR 2018. <https://doi.org/10.48550/arXiv.1802.05637>
+# - Reed S, et al. *Generative adversarial text to image synthesis.* ICML 2016.
+#   <https://doi.org/10.48550/arXiv.1605.05396>
 # - Ding X, et al. *Continuous conditional generative adversarial networks: novel empirical losses and label input
 #   mechanisms.* IEEE TPAMI 2023. <https://doi.org/10.48550/arXiv.2011.07466>
 # - Heusel M, et al. *GANs trained by a two time-scale update rule converge to a local Nash equilibrium.* NeurIPS 2017.
