@@ -134,6 +134,32 @@ def test_conditions_are_those_of_the_training_images():
     assert all(set(map(tuple, c.tolist())) <= set(map(tuple, asked.tolist())) for _, c in seen)
 
 
+def test_mismatch_shows_real_images_under_the_conditions_of_others():
+    # The score is c times the brightness. Real ones of brightness 1 and 2 under 1 and -3: 1 and -6, which cost
+    # (0 + 7)/2 = 3.5. Made ones are black: 0 and 0, (1 + 1)/2 = 1. Real ones under each other's c: -3 and 2, which cost
+    # 0 and 3 as made ones: (1 + 1 + 0 + 3)/4 = 1.25.
+    asked, real = torch.tensor([[1.0], [-3.0]]), torch.tensor([1.0, 2.0]).reshape(2, 1, 1, 1)
+
+    class Product(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.factor = nn.Parameter(torch.tensor(1.0))
+
+        def forward(self, images, conditions):
+            return self.factor * images[:, 0, 0, 0] * conditions[:, 0]
+
+    def black(latent, conditions):
+        return torch.zeros(len(latent), 1, 1, 1)
+
+    losses = []
+    for mismatch in (False, True):
+        critic = Product()
+        optimizer = torch.optim.SGD(critic.parameters(), lr=0.1)
+        options = {"kind": "hinge", "mismatch": mismatch}
+        losses.append(gan.critic_step(black, critic, optimizer, real, torch.zeros(2, 1), asked, **options))
+    assert losses == pytest.approx([3.5 + 1, 3.5 + 1.25])
+
+
 def test_a_conditional_game_learns_what_is_asked_for():
     # Dark images under the label 0, bright ones under 1: after 60 steps the made ones differ the same way.
     asked = gan.conditions([0, 1] * 32)
