@@ -122,7 +122,10 @@ def train(
     penalty : float, optional
         Weight of the gradient penalty in the critic's loss; 10 is usual with ``"wasserstein"``.
     mismatch : bool, optional
-        Count real images under the conditions of other images as made ones too: the critic must look at both.
+        Count real images under the conditions of other images as made ones too: the critic must look at both. The game
+        then aims beside the data. Half of what counts as made, ``(q(x|c) + p(x)) / 2``, is to look like ``p(x|c)``:
+        the best generator is ``2 p(x|c) - p(x)`` where that is positive. It makes conditions differ more than they do
+        (means twice as far from the middle where they overlap), and fewer of the images that would fit either.
     decay : float, optional
         Of the moving average of the generator.
     schedule : {"constant", "linear"}, optional
