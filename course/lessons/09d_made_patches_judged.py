@@ -174,7 +174,7 @@ assert told["unseen, again"].low < 0.62 and told["VAE"].value > 0.8
 # study when trained networks get there. A GAN is no better off: with the best discriminator its loss is smallest where
 # made patches are distributed as the training patches are, lesson 09a.)
 #
-# **Predict:** you sample from the perfect denoiser of 960 training patches. What comes out?
+# **Predict:** you sample from the perfect denoiser of 720 training patches. What comes out?
 
 # %%
 chain = diffusion.schedule()
@@ -414,7 +414,7 @@ for size in (5, 10, 15, 20, 30):
 assert np.mean(floors[5]) > 2 * np.mean(floors[30]) > 0
 
 # %% [markdown]
-# It falls with the number of patients, and it is nowhere near 0. A Fréchet distance without its number of patches is
+# It falls with the number of patients, and it does not reach 0. A Fréchet distance without its number of patches is
 # no statement, and neither is one without a floor. (The bias depends on the features, too, so no constant can be
 # subtracted; [Chong and Forsyth 2020](https://doi.org/10.1109/CVPR42600.2020.00611) extrapolate in $1/n$.)
 #
@@ -472,9 +472,8 @@ assert np.mean(distances["copier"]) < min(5 * np.mean(distances["unseen"]), np.m
 # line, not against 0. And look at the copier: hardly anything is closer to the floor. Its patches are training
 # patches, and those come from the same population. The Fréchet distance does not ask where a patch comes from. Nor
 # does it see more than means and covariances. (The 10 splits share their patients; the range shows scatter and is no
-# interval. And the recipe of
-# the GAN was chosen by this distance, on patients among whom these 60 are: that flatters it. Its weights have not seen
-# them.)
+# interval. And all three recipes were chosen with this distance, on patients among whom these 60 are: that flatters
+# the networks. Their weights have not seen them.)
 
 # %% [markdown]
 # ## Two questions in one number
@@ -753,7 +752,8 @@ assert with_made_values(20, 200)[0] > with_made_values(20, 0)[0] and held < 0.6
 # fixed before its test patients were opened. Three sizes of the training group, and for each size repetitions that
 # share nothing: other patients, other first weights, another generator, trained on just those patients. Four arms in
 # each: *nothing*, *classical*, *made*, *both*. Every classifier is the network of lesson 06, trained for the same
-# number of steps. With *made* and *both*, half of what it sees is made. The test patients were opened once.
+# number of steps. With *made* and *both*, half of what it sees is made. (The generators met their patients turned and
+# mirrored, so a piece of your knowledge is in their patches, too.) The test patients were opened once.
 #
 # It is too long to run here: `make study NAME=gan` runs it, and the library holds what came out. The next cells load
 # that file, and say when and by what command it was made.
@@ -1043,24 +1043,27 @@ print(f"share that the expectation alone turned into a nodule: {invented:.2f}")
 assert invented > 0.1
 
 # %% tags=["hide-input"]
+p_none, p_nodule = (nodule_training.predict(ruler, images) for images in after.values())
+changed = np.flatnonzero((p_none < 0.5) & (p_nodule > 0.5))[:8]
 figure, axes = plt.subplots(3, 8, figsize=(8.6, 3.7))
 for line, (name, images) in zip(axes, {"as it is": healthy, "told: none": after["none"],
                                        "told: 12 mm": after["a nodule of 12 mm"]}.items()):  # fmt: skip
-    for ax, image in zip(line, images[::7]):
+    for ax, image in zip(line, images[changed]):
         ax.imshow(image, vmin=-1000, vmax=400)
+    for ax in line:
         ax.set(xticks=[], yticks=[])
     line[0].set_ylabel(name, fontsize=10)
 plots.picture(
     figure,
-    alt="Eight patches of unseen simulated patients without a nodule. Below, covered with noise and cleaned by the "
-    "denoiser: told that there is none, and told that there is one of 12 mm. In the last row a bright round spot "
-    "stands in the middle of many patches.",
+    alt=f"{len(changed)} patches of unseen simulated patients without a nodule. Below, covered with noise and cleaned "
+    "by the denoiser: told that there is none, and told that there is one of 12 mm. In the last row what is bright near "
+    "the middle has become rounder and more compact.",
 )
 
 # %% [markdown]
-# Same patients, same noise, same network. What the denoiser was **told to expect** decided what stands in the patch.
-# No condition needs to be typed in: a training set with many nodules tells it the same. Nothing in the picture says
-# that it was invented.
+# (Shown are the first eight in which the answer changed.) Same patients, same noise, same network. What the denoiser
+# was **told to expect** decided what stands in the patch. No condition needs to be typed in: a training set with many
+# nodules tells it the same. Nothing in the picture says that it was invented.
 #
 # The same mistake comes in small doses as a wrong label. A conditional network is asked for "no nodule". Do its patches
 # have none? Made patches with wrong labels teach the classifier the wrong thing.
