@@ -24,8 +24,9 @@ def train_conditional(
     fall to 0; a moving average of the generator. It was chosen among two dozen, by the Fréchet distance of either class
     to 80 SIMULATED patients that none of them was trained on (seeds 1000 to 1079), for half a minute on one core.
 
-    Wrong conditions make it obey sooner, at a price (:func:`~medlearn.models.gan.train`, ``mismatch``): nodules and
-    patches without one come out more unlike than they are. Do not read off made patches how hard the task is.
+    With wrong conditions the game aims beside the data (:func:`~medlearn.models.gan.train`, ``mismatch``): at nodules
+    and patches without one that are more unlike than they are. Such short games do not get there: lesson 06's network
+    tells the made nodules from the others with an AUC of 0.94, those of the unseen patients with one of 0.96.
 
     Parameters
     ----------
