@@ -356,7 +356,7 @@ def play(seed):
 
 
 # %% [markdown]
-# The second betas of Adam are lower than usual, $(0.5,0.9)$ in the place of $(0.9,0.999)$: the other player moves, and
+# Adam's betas are lower than usual, $(0.5,0.9)$ in the place of $(0.9,0.999)$: the other player moves, and
 # an old gradient speaks of an opponent who is no longer there.
 
 # %%
@@ -388,7 +388,8 @@ for column, state in zip(axes.T, [states[k] for k in moments]):
     column[0].plot(PLACES, density_real(PLACES), color=plots.COLOURS["blue"], linestyle="-", label="real, p")
     column[0].plot(PLACES, smooth, color=plots.COLOURS["vermillion"], linestyle="--", label="made, q")
     column[1].plot(PLACES, state.discriminator, color="black", linestyle="-", label="D")
-    ratio = density_real(PLACES) / (density_real(PLACES) + smooth)
+    both = density_real(PLACES) + smooth
+    ratio = np.where(both > 1e-3, density_real(PLACES) / both, np.nan)  # where nothing is, it says nothing
     column[1].plot(PLACES, ratio, color=plots.COLOURS["green"], linestyle=":", linewidth=2, label="p / (p + q)")
     column[0].set_title(f"step {state.step}", fontsize=11)
     column[0].set_ylim(0, 1.1)
@@ -445,7 +446,7 @@ now, possible = scores[0].T
 axes[0].plot(saved_at, now, color="black", linestyle="-", label="V of the discriminator")
 axes[0].plot(saved_at, possible, color=plots.COLOURS["green"], linestyle=":", linewidth=2.5, label="2 JSD - log 4")
 axes[0].axhline(-np.log(4), color="0.5", linewidth=1, linestyle="-")
-axes[0].set(xlabel="step", ylabel="V", title="game 0", ylim=(-2.6, 0.1))
+axes[0].set(xlabel="step", ylabel="V", title="game 0", ylim=(-1.8, 0.05))
 axes[0].legend(fontsize=9)
 for (seed, both), colour, style in zip(scores.items(), plots.COLOURS.values(), plots.LINE_STYLES):
     axes[1].plot(saved_at, (both[:, 1] + np.log(4)) / 2, color=colour, linestyle=style, label=f"game {seed}")
@@ -657,7 +658,7 @@ assert np.isclose(shifted(10)[0], np.log(2), atol=1e-4) and shifted(10)[1] < 1e-
 #
 # The mean of the second term is the saturating loss: its pull is that of $2\,\mathrm{JSD}$, with a minus. The pull of
 # the first one is that of $\mathrm{KL}(q\,\|\,p)$. (Moving $q$ inside the logarithm adds $\mathbb E_q\,\frac
-# d{da}\log q= \frac d{da}\int q=0$.) So the non-saturating loss descends
+# d{da}\log q= \frac d{da}\int q=0$.) So with the best discriminator the non-saturating loss descends
 #
 # $$\mathrm{KL}(q\,\|\,p)-2\,\mathrm{JSD}(p,q).$$
 #
@@ -705,7 +706,7 @@ table = list(waiting((0, 25, 50, 100, 200, 400)))
 print("discriminator's steps   |gradient| of log(1 - D)   of -log D")
 for step, saturating, steady in table:
     print(f"{step:21d}   {saturating:24.6f}   {steady:9.4f}")
-assert table[-1][1] < 0.02 * max(row[1] for row in table) and table[-1][2] > 20 * table[-1][1]
+assert table[-1][1] < 0.1 * max(row[1] for row in table) and table[-1][2] > 20 * table[-1][1]
 
 # %% [markdown]
 # The better the discriminator, the less the saturating loss has to say. That is the dilemma of the early GANs: train
@@ -1215,10 +1216,10 @@ plots.picture(
 
 # %% [markdown]
 # ## Real patients
-# A number of real crops: the mean HU of the innermost disc of a nodule, four pixels around the centre. The crops are
-# those of LUNA16 (lesson 06b): 956 nodules of the **development** rows. Test rows stay closed; this lesson makes no
-# choice on them. Crops of one scan resemble each other, so **blocks** of the list stand for patients, and half of
-# the blocks is kept from the networks.
+# A number of real crops: the mean HU of the innermost disc of a nodule, up to four pixels from the centre (how many
+# mm that is, the file does not say). The crops are those of LUNA16 (lesson 06b): 956 nodules of the **development**
+# rows. Test rows stay closed; this lesson makes no choice on them. Crops of one scan resemble each other, so
+# **blocks** of the list stand for patients, and half of the blocks is kept from the networks.
 
 # %%
 have_crops = data.available("luna16_crops")
@@ -1292,6 +1293,8 @@ if have_crops:
             lambda new, made=made: farther(new, known_hu, made), new_hu, patients=new_blocks, num_resamples=300
         )
         print(f"{name:26s} {stats.wasserstein_distance(made, new_hu):5.0f} HU   {e:+.0f}")
+    distances = [[stats.wasserstein_distance(made, new_hu) for made in team] for team in (last_hu, mean_hu)]
+    assert np.mean(distances[1]) < np.mean(distances[0])
 
 # %% tags=["hide-input"]
 if have_crops:
@@ -1300,6 +1303,7 @@ if have_crops:
     axes[0].hist(new_hu, edges, density=True, color="0.85", label="real, kept")
     axes[0].hist(mean_hu[0], edges, density=True, histtype="step", color=plots.COLOURS["vermillion"], linewidth=1.6,
                  label="made, game 0")  # fmt: skip
+    axes[0].plot(edges, stats.norm.pdf(edges, known_hu.mean(), known_hu.std()), "k--", label="one bell curve")
     axes[0].set(xlabel="mean HU of the disc", ylabel="density per HU")
     axes[0].legend(fontsize=9)
     axes[1].hist(splits, 25, color="0.8", label="random halves of real nodules")
@@ -1309,17 +1313,18 @@ if have_crops:
     axes[1].legend(fontsize=8)
     plots.picture(
         figure,
-        alt="Left: the mean HU of the kept real nodules as a histogram with a long tail to the left and a peak near 0, "
-        "and that of made values over it. Right: the distances between random halves of the real nodules, with the "
-        "distances of made values as vertical lines.",
+        alt="Left: the mean HU of the kept real nodules as a histogram with a peak near 0 and a broad hump to its "
+        "left, that of made values over it, and a bell curve that shows neither. Right: the distances between random halves "
+        "of the real nodules, with the distances of made values as vertical lines.",
     ).show()
 
 # %% [markdown]
-# The intervals are over blocks of the kept half, and only over those: another training half and another seed move the
-# result as well, as the three games show. (A resampled half is a little farther from anything, so the numbers lie off
-# the middle of their intervals.) Where an interval contains 0, these nodules cannot tell the made values from a second
-# set of real ones. That is not the same as "they are equal". See how near **one bell curve** comes, which the figure
-# rules out at a glance: with so few blocks, $W$ is a coarse judge of shape.
+# What the table counts as patients are blocks. Its intervals are over those of the kept half only; another training
+# half and another seed move the result as well, as the three games show. (A resampled half is a little farther from
+# anything, so the numbers lie off the middle of their intervals.) Our one split is a draw, too: the histogram of
+# random halves is the fairer yardstick. Where an interval contains 0, these nodules cannot tell the made values from
+# a second set of real ones. That is not the same as "they are equal". See how near **one bell curve** comes, which
+# the figure rules out at a glance: with so few blocks, $W$ is a coarse judge of shape.
 #
 # The last weights are wherever the game happened to stop; their moving average is a better place to stand.
 #
@@ -1327,15 +1332,14 @@ if have_crops:
 # Smoothing lives on neighbours. How near is the nearest one?
 
 # %%
+from scipy import spatial
+
 print("dimensions   distance to the nearest of 956 others / to the mean of all")
 ratios = {}
 for dimensions in (1, 2, 8, 64, 1024):
     cloud = np.random.default_rng(15).normal(size=(956, dimensions))
     asked = np.random.default_rng(16).normal(size=(100, dimensions))
-    apart = np.sqrt(((asked[:, None] - cloud[None]) ** 2).sum(axis=2)) if dimensions < 100 else None
-    if apart is None:
-        squares = (asked**2).sum(axis=1)[:, None] + (cloud**2).sum(axis=1)[None] - 2 * asked @ cloud.T
-        apart = np.sqrt(squares)
+    apart = spatial.distance.cdist(asked, cloud)  # (100, 956)
     ratios[dimensions] = np.median(apart.min(axis=1) / np.linalg.norm(asked - cloud.mean(axis=0), axis=1))
     print(f"{dimensions:10d}   {ratios[dimensions]:.3f}")
 assert ratios[1] < 0.02 and ratios[1024] > 1
