@@ -1,13 +1,17 @@
 """Generative adversarial networks for nodule patches: a generator makes patches, a critic tells them from real ones.
 
-The parts are in their own modules and can be reached from here: the networks and the scaling in ``gan_networks``, the
-losses in ``gan_losses``, the game in ``gan_training``, the recipe for conditional generators in ``gan_conditional``.
+The parts are in their own modules and can be reached from here: the networks in ``gan_networks``, the scaling in
+``gan_scaling``, the losses in ``gan_losses``, the game in ``gan_training`` (with ``gan_average`` and ``gan_making``),
+the recipe for conditional generators in ``gan_conditional``.
 """
 
+from medlearn.models.gan_average import MovingAverage
 from medlearn.models.gan_conditional import load_generator, train_conditional
 from medlearn.models.gan_losses import discriminator_loss, generator_loss, gradient_penalty
-from medlearn.models.gan_networks import Critic, Generator, conditions, middle, scale, unscale
-from medlearn.models.gan_training import GanRun, MovingAverage, critic_step, generator_step, make_patches, train
+from medlearn.models.gan_making import make_patches
+from medlearn.models.gan_networks import Critic, Generator
+from medlearn.models.gan_scaling import conditions, middle, scale, unscale
+from medlearn.models.gan_training import GanRun, critic_step, generator_step, train
 
 __all__ = [
     "Critic",

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import torch
 
-from medlearn.models.gan_networks import Critic, Generator, conditions, middle, scale
+from medlearn.models.gan_networks import Critic, Generator
+from medlearn.models.gan_scaling import conditions, middle, scale
 from medlearn.models.gan_training import train
 from medlearn.models.nodule_augmentation import symmetries
 from medlearn.models.weights import load
@@ -25,8 +26,8 @@ def train_conditional(
     to 80 SIMULATED patients that none of them was trained on (seeds 1000 to 1079), for half a minute on one core.
 
     With wrong conditions the game aims beside the data (:func:`~medlearn.models.gan.train`, ``mismatch``): at nodules
-    and patches without one that are more unlike than they are. Such short games do not get there: lesson 06's network
-    tells the made nodules from the others with an AUC of 0.94, those of the unseen patients with one of 0.96.
+    and patches without one that are more unlike than they are. Short games stop before that: after 500 steps, lesson
+    06's network told made nodules from the others with an AUC of 0.94, those of the unseen patients with one of 0.96.
 
     Parameters
     ----------

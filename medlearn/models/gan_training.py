@@ -1,6 +1,5 @@
 """Let a generator and a critic play against each other, and watch how the game goes."""
 
-import copy
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -8,63 +7,10 @@ import torch
 from tqdm.auto import tqdm
 
 from medlearn import runtime
+from medlearn.models.gan_average import MovingAverage
 from medlearn.models.gan_losses import KINDS, discriminator_loss, generator_loss, gradient_penalty
-from medlearn.models.gan_networks import Critic, Generator, unscale
-
-GRID, JUDGED = 64, 512  # patches of a frame; patches that a distance is computed from
-
-
-class MovingAverage:
-    """Keep a slowly moving average of a network's weights: after each step, d times the old plus (1 - d) times the new.
-
-    Parameters
-    ----------
-    model : torch.nn.Module
-        The average begins as a copy of it.
-    decay : float, optional
-        d. A weight of 1000 steps ago counts 0.37 times as much as today's for 0.999.
-    warm_up : bool, optional
-        The t-th update takes (1 + t) / (10 + t) where that is less than d, so that the untrained weights are soon
-        forgotten.
-
-    Attributes
-    ----------
-    model : torch.nn.Module
-        The average, in evaluation mode. Running means and variances are averaged too; counters are copied.
-
-    Raises
-    ------
-    ValueError
-        If the decay is not from 0 up to but not including 1.
-
-    Examples
-    --------
-    >>> line = torch.nn.Linear(1, 1, bias=False)
-    >>> _ = torch.nn.init.constant_(line.weight, 0.0)
-    >>> average = MovingAverage(line, decay=0.9, warm_up=False)
-    >>> _ = torch.nn.init.constant_(line.weight, 1.0)
-    >>> average.update(line)
-    >>> round(average.model.weight.item(), 3)
-    0.1
-    """
-
-    def __init__(self, model, *, decay=0.999, warm_up=True):
-        if not 0 <= decay < 1:
-            raise ValueError(f"decay must be from 0 up to but not including 1, got {decay}; 0.999 is usual.")
-        self.model = copy.deepcopy(model).eval().requires_grad_(False)
-        self.decay, self.warm_up, self.updates = decay, warm_up, 0
-
-    @torch.no_grad()
-    def update(self, model):
-        """Move the average towards the weights that ``model`` has now."""
-        self.updates += 1
-        decay = min(self.decay, (1 + self.updates) / (10 + self.updates)) if self.warm_up else self.decay
-        new = model.state_dict()
-        for name, value in self.model.state_dict().items():
-            if value.is_floating_point():
-                value.lerp_(new[name], 1 - decay)
-            else:
-                value.copy_(new[name])
+from medlearn.models.gan_making import Watch, call
+from medlearn.models.gan_networks import Critic, Generator
 
 
 @dataclass
@@ -159,7 +105,8 @@ def train(
     >>> run.frames.shape, run.frame_steps.tolist(), run.history["critic_loss"].shape
     ((2, 64, 32, 32), [1, 2], (3,))
     """
-    _check(images, conditions, kind, schedule, num_steps=num_steps, batch_size=batch_size, critic_steps=critic_steps)
+    _check(images, conditions, mismatch, kind, schedule)
+    _check_positive(num_steps=num_steps, batch_size=batch_size, critic_steps=critic_steps)
     device, rng = torch.device(device or runtime.pick_device()), torch.Generator().manual_seed(seed)
     generator, critic = _networks(generator, critic, 0 if conditions is None else conditions.shape[1], seed, device)
     optimizers = [
@@ -168,7 +115,7 @@ def train(
     ]
     averaged = MovingAverage(generator, decay=decay)
     draw = _Draws(images, conditions, generator.latent, batch_size, change, rng, device)
-    watch = _Watch(averaged.model, conditions, watch_every, distance, seed)
+    watch = Watch(averaged.model, conditions, watch_every, distance, seed)
     losses = np.zeros((2, num_steps))
     for step in tqdm(range(num_steps), desc="steps", disable=not progress, leave=False):
         for optimizer, rate in zip(optimizers, learning_rates, strict=True):
@@ -194,8 +141,8 @@ def critic_step(
 
     The made patches are detached: this step must not change the generator.
     """
-    made = _call(generator, latent, conditions).detach()
-    on_real, on_made = (_call(critic, images, conditions) for images in (real, made))
+    made = call(generator, latent, conditions).detach()
+    on_real, on_made = (call(critic, images, conditions) for images in (real, made))
     if mismatch:  # each real patch under what its neighbour in the batch shows
         on_made = torch.cat([on_made, critic(real, conditions.roll(1, dims=0))])
     loss = discriminator_loss(on_real, on_made, kind=kind)
@@ -210,63 +157,12 @@ def critic_step(
 def generator_step(generator, critic, optimizer, latent, conditions=None, *, kind):
     """Let the generator learn from what the critic says of one batch; return its loss. The critic stays as it is."""
     critic.requires_grad_(False)  # the slope goes through the critic, but not into its weights: a third less work
-    loss = generator_loss(_call(critic, _call(generator, latent, conditions), conditions), kind=kind)
+    loss = generator_loss(call(critic, call(generator, latent, conditions), conditions), kind=kind)
     optimizer.zero_grad()
     loss.backward()
     optimizer.step()
     critic.requires_grad_(True)
     return loss.item()
-
-
-@torch.no_grad()
-def make_patches(generator, count_or_conditions, *, seed=0, batch_size=256):
-    """Make patches with a trained generator.
-
-    Parameters
-    ----------
-    generator : torch.nn.Module
-        Left in evaluation mode, in which no patch depends on the others of its batch.
-    count_or_conditions : int, or tensor of shape (n, c)
-        How many, or what to ask for (:func:`~medlearn.models.gan.conditions`).
-    seed : int, optional
-        Of the noise: equal seeds give equal patches; the first patches do not change when more are asked for.
-    batch_size : int, optional
-        Patches at a time: memory, not the answer, depends on it.
-
-    Returns
-    -------
-    ndarray of float32, shape (n, height, width), in HU
-
-    Raises
-    ------
-    ValueError
-        If the count is not positive or the conditions do not fit the generator.
-
-    Examples
-    --------
-    >>> make_patches(Generator(channels=4), 3).shape
-    (3, 32, 32)
-    """
-    asked = count_or_conditions if torch.is_tensor(count_or_conditions) else None
-    count = count_or_conditions if asked is None else len(asked)
-    if count < 1:
-        raise ValueError(f"count_or_conditions must ask for one patch or more, got {count}.")
-    generator.eval()
-    device = next(generator.parameters()).device
-    latents = _noise(count, generator.latent, seed).split(batch_size)
-    wanted = [None] * len(latents) if asked is None else asked.split(batch_size)
-    wanted = [some if some is None else some.to(device) for some in wanted]
-    made = [_call(generator, z.to(device), some) for z, some in zip(latents, wanted, strict=True)]
-    return np.concatenate([unscale(images) for images in made])
-
-
-def _noise(count, latent, seed):
-    """Return normal numbers, shape (count, latent); the first rows do not depend on the count.
-
-    PyTorch draws them by sixteens, and the last sixteen once more where the count is no multiple of it.
-    """
-    whole = -(-count // 16) * 16
-    return torch.randn(whole, latent, generator=torch.Generator().manual_seed(seed))[:count]
 
 
 class _Draws:
@@ -287,39 +183,6 @@ class _Draws:
         return real.to(self.device), asked, latent
 
 
-class _Watch:
-    """Keep what the averaged generator makes of the same noise, and how far that is from the data."""
-
-    def __init__(self, model, conditions, every, distance, seed):
-        self.model, self.every, self.distance, self.seed = model, every, distance, seed
-        self.grid = self.judged = None if conditions is None else _some(conditions, JUDGED, seed)
-        if conditions is not None:  # nodules last, the largest at the end
-            shown = self.judged[:GRID].tolist()
-            self.grid = torch.tensor(sorted(shown), dtype=conditions.dtype)
-        self.frames, self.steps, self.distances = [], [], []
-
-    def __call__(self, step):
-        if not self.every or (step != 1 and step % self.every):
-            return
-        self.steps.append(step)
-        self.frames.append(make_patches(self.model, GRID if self.grid is None else self.grid, seed=self.seed))
-        if self.distance is not None:
-            made = make_patches(self.model, JUDGED if self.judged is None else self.judged, seed=self.seed + 1)
-            self.distances.append(float(self.distance(made)))
-
-    def seen(self):
-        frames = np.stack(self.frames) if self.frames else np.zeros((0, GRID, 0, 0), np.float32)
-        return frames, np.array(self.steps, dtype=int), np.array(self.distances)
-
-
-def _some(conditions, count, seed):
-    return conditions[torch.randint(len(conditions), (count,), generator=torch.Generator().manual_seed(seed))]
-
-
-def _call(model, values, conditions):
-    return model(values) if conditions is None else model(values, conditions)
-
-
 def _networks(generator, critic, num_conditions, seed, device):
     """Return the two networks on their device; those that are None are drawn."""
     with torch.random.fork_rng(devices=[]):
@@ -330,17 +193,22 @@ def _networks(generator, critic, num_conditions, seed, device):
     return [model.to(device, memory_format=torch.channels_last).train() for model in (generator, critic)]
 
 
-def _check(images, conditions, kind, schedule, **positive):
+def _check(images, conditions, mismatch, kind, schedule):
     if len(images) < 2:
         raise ValueError(f"images must hold 2 patches or more, got {len(images)}.")
     if not images.abs().max() <= 1:
         raise ValueError("images must lie within -1 to 1, without NaN; use gan.scale(images_hu).")
     if conditions is not None and len(conditions) != len(images):
         raise ValueError(f"there are {len(images)} images and {len(conditions)} conditions: give one for each image.")
+    if mismatch and conditions is None:
+        raise ValueError("mismatch=True needs conditions: without any, none can be wrong.")
     if kind not in KINDS:
         raise ValueError(f"kind must be one of {', '.join(KINDS)}, got {kind!r}.")
     if schedule not in ("constant", "linear"):
         raise ValueError(f"schedule must be constant or linear, got {schedule!r}.")
-    for name, value in positive.items():
+
+
+def _check_positive(**options):
+    for name, value in options.items():
         if not value > 0:
             raise ValueError(f"{name} must be positive, got {value}.")

@@ -304,6 +304,7 @@ def test_make_patches_hands_on_what_is_asked_for():
         (lambda: gan.train(_images(), conditions=torch.zeros(3, 2)), "there are 24 images and 3 conditions"),
         (lambda: gan.train(_images(), kind="best"), "kind must be one of .*, got 'best'"),
         (lambda: gan.train(_images(), schedule="cosine"), "schedule must be constant or linear, got 'cosine'"),
+        (lambda: gan.train(_images(), mismatch=True), "mismatch=True needs conditions"),
         (lambda: gan.train(_images(), num_steps=0), "num_steps must be positive, got 0"),
         (lambda: gan.train(_images(), critic_steps=-1), "critic_steps must be positive, got -1"),
         (lambda: gan.MovingAverage(nn.Linear(1, 1), decay=1.0), "decay must be from 0 up to but not including 1"),

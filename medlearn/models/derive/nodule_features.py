@@ -14,7 +14,7 @@ import torch
 
 from medlearn import data
 from medlearn.metrics import auc_score
-from medlearn.models.gan_networks import middle
+from medlearn.models.gan_scaling import middle
 from medlearn.models.nodule_features import SIZE, WEIGHTS, load_feature_net
 from medlearn.models.nodule_net import NoduleNet
 from medlearn.models.nodule_training import Augmentation, predict, train
