@@ -22,8 +22,9 @@ def train_conditional(
 
     The recipe: hinge losses; spectral normalisation in the critic, which learns four times as fast as the generator;
     real patches under wrong conditions count as made ones; real patches are turned and mirrored at random; the rates
-    fall to 0; a moving average of the generator. It was chosen among about thirty, each tried once, by the Fréchet distance of either class
-    to 80 SIMULATED patients that none of them was trained on (seeds 1000 to 1079), for half a minute on one core.
+    fall to 0; a moving average of the generator. It was chosen among about thirty variants, each tried once, by the
+    Fréchet distance of either class to 80 SIMULATED patients that none of them was trained on (seeds 1000 to 1079), for
+    half a minute on one core.
 
     With wrong conditions the game aims beside the data (:func:`~medlearn.models.gan.train`, ``mismatch``): at nodules
     and patches without one that are more unlike than they are. Short games stop before that: after 500 steps, lesson

@@ -3,8 +3,8 @@
     python -m medlearn.models.derive.gan_generator
 
 Patients with seeds 0 to 79, twelve patches each; the recipe of ``gan.train_conditional`` as it is. The weights are
-stored as 16-bit numbers. Every draw is seeded; another machine or version of PyTorch gives other weights, more so than for
-other networks: a game goes its own way from the first rounding on.
+stored as 16-bit numbers. Every draw is seeded; another machine or version of PyTorch gives other weights, more so than
+for other networks: a game goes its own way from the first rounding on.
 """
 
 import argparse
