@@ -6,6 +6,7 @@ import itertools
 import json
 import shutil
 from collections import Counter
+from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
@@ -275,3 +276,20 @@ def test_arms_share_patients_generator_and_initial_weights(study, rehearsed):
         if row["source"] == "simulated" and row["patients"] == "3" and row["replicate"] == "1" and row["frechet"]
     ]
     assert len(made) == 6 and len(set(made)) == 1  # two arms, three test sets, one generator
+
+
+def test_the_shipped_table_is_whole_and_agrees_with_itself(study):
+    rows, means = (
+        list(csv.DictReader((files("medlearn.models") / f"{name}.csv").read_text(encoding="utf-8").splitlines()))
+        for name in ("gan_study", "gan_study_summary")
+    )
+    sources = {row["source"] for row in rows}
+    assert keys(rows) == expected_keys({source: study.RECIPES[source] for source in sources})
+    check_rows(rows)
+    check_summary(rows, means)
+    assert {row["steps"] for row in rows} == {"1000"}
+    assert {(row["test_set"], row["test_patients"], row["test_patches"]) for row in rows} == {
+        (TESTS[0], "200", "1600"), (TESTS[1], "55", "969"), (TESTS[2], "297", "5515"),
+    }  # fmt: skip
+    said = "" if sources == {"simulated"} else " ARGS='--source simulated real'"
+    assert {row["command"] for row in (*rows, *means)} == {f"make study NAME=gan{said}"}
