@@ -1341,10 +1341,11 @@ if have_crops:
 
 # %% [markdown]
 # What the table counts as patients are blocks. Its intervals are over those of the kept half only; another training
-# half and another seed move the result as well, as the three games show. Our one split is a draw, too: the histogram
-# of random halves is the fairer yardstick. Where an interval contains 0, these nodules cannot tell the made values
-# from a second set of real ones. That is not the same as "they are equal". See how near **one bell curve** comes,
-# which the figure rules out at a glance: with so few blocks, $W$ is a coarse judge of shape.
+# half and another seed move the result as well, as the three games show. Where an interval lies above 0, the made
+# values are farther from the kept nodules than the other real half is. Where it contains 0, these nodules cannot
+# tell, which is not the same as "they are equal". And our split is one draw: held against the histogram of random
+# halves, a few HU are little. See how near **one bell curve** comes, which the figure rules out at a glance: with so
+# few blocks, $W$ is a coarse judge of shape.
 #
 # The last weights are wherever the game happened to stop; their moving average is a better place to stand.
 #
