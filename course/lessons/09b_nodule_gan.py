@@ -506,7 +506,7 @@ def networks(channels, seed=0, **of_the_critic):
 began = process_time()
 dcgan = gan.train(
     real, **networks(32), num_steps=300, learning_rates=(1e-3, 5e-4), decay=0.98,
-    watch_every=25, distance=to_unseen, device="cpu", **LOSS,  # the CPU even where there is a GPU: its seconds count
+    watch_every=25, distance=to_unseen, device="cpu", **LOSS,  # not the GPU: CPU seconds count
 )  # fmt: skip
 spent = {"DCGAN, 300 steps": process_time() - began}
 print(f"{spent['DCGAN, 300 steps']:.0f} CPU s; distance {dcgan.distances[0]:.1f} at step 1, "
@@ -788,8 +788,7 @@ plots.picture(figure, alt=f"Distances of nine short runs, last weights and avera
 # Look along a row first: the seeds of **one** setting differ from each other by a good part of what the settings differ
 # by. Three seeds of 120 steps settle nothing. Had you run one seed of each, you would now have a clear opinion. What
 # the table does show is what was *derived*: the slope of the spectral critic stays below 8, at every patch. Whether the
-# average is ahead of the last weights depends on which of the two is worse by then, the noise or the lag. In a longer
-# training the noise is, and you will see that below.
+# average is ahead of the last weights depends on which of the two is worse by then, the noise or the lag.
 
 # %% [markdown]
 # ## Ask for a nodule
@@ -933,9 +932,9 @@ widgets.explore_samples(
 )
 
 # %% [markdown]
-# Compare the two distances: one training, judged by its last weights and by their average, and put the count of the
-# short runs above beside it. With more steps the noise of the last weights outweighs the lag, and the average shows
-# what it is for.
+# Compare the two distances: one training, judged by its last weights and by their average. Rates that fall to 0 let the
+# last weights come to rest by themselves, so the average has less left to calm than in a game at constant rates. The
+# two are remedies for one complaint.
 #
 # Does it obey? Seven diameters, the same 60 $z$ for each, and the disc from above; and the label, by the ruler's
 # network.
