@@ -973,11 +973,13 @@ if have_crops:
 # %% [markdown]
 # Three things are in these numbers. The floor: other real crops, from other blocks. The distance of simulated patches
 # with the same share of nodules, which is the distance between two **worlds**: sizes, blur, pixel size, what stands
-# beside a nodule. And what a few seconds of real data do to networks from the one world. (The rate of this training was
-# lowered once, after a first run had made it worse; the same blocks judged. So this is no report, but a choice.) Look at the pictures beside
-# the numbers: they need not agree, and the pictures have no interval either. The ruler itself was trained on simulated
-# patches; what it does not look at, it cannot measure. (240 patches on each side, so these distances cannot be put
-# beside those of the table above.)
+# beside a nodule. And what a few seconds of real data do to networks from the one world. Look at the pictures beside
+# the numbers: they need not agree. The ruler itself was trained on simulated patches; what it does not look at, it
+# cannot measure.
+#
+# (The denoiser's learning rate was lowered once, after a first run had not helped, and blocks of these development rows
+# judged both. That is a choice, no report. And with 240 patches on each side, these distances cannot stand beside those
+# of the table above.)
 
 # %% [markdown]
 # ## What you may claim
