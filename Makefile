@@ -33,6 +33,7 @@ bench: $(VENV)/.test-ready  ## measure each notebook's seconds and memory, the m
 	$(BIN)/python benchmarks/notebooks.py
 	$(BIN)/python benchmarks/metrics.py
 	$(BIN)/python benchmarks/segmentation_intervals.py
+	$(BIN)/python benchmarks/generative_intervals.py
 	$(BIN)/python benchmarks/nodule_networks.py
 	$(BIN)/python benchmarks/nodule_detection.py
 	$(BIN)/python benchmarks/ecg_networks.py
