@@ -1,5 +1,7 @@
 """Exercises of lesson 09b, Generative networks: nodule patches: a distance, sizes, stamps, flaws, slopes, averages."""
 
+import re
+
 import numpy as np
 
 from medlearn.exercises.compare import same
@@ -121,9 +123,17 @@ def _gathered(size, kernel, stride):
     return counts
 
 
+def _counts(value):
+    """Return counts as whole numbers, whether they came as a list, a tensor or numbers with a point."""
+    counts = np.asarray(value) if isinstance(value, (list, tuple)) or hasattr(value, "detach") else value
+    whole = isinstance(counts, np.ndarray) and counts.dtype.kind == "f" and np.all(counts == np.round(counts))
+    return counts.astype(int) if whole else counts
+
+
 @exercise(
     task="Return how many stamps cover each pixel of the result, in one dimension, without padding: whole numbers.",
     cases=lambda rng: [(3, 3, 2), (4, 4, 2), (5, 5, 3), (6, 2, 3), (4, 3, 1)],  # (3, 3, 2): 1 1 2 1 2 1 1
+    compare=lambda result, expected: same(_counts(result), _counts(expected)),
     mistakes=[
         (
             lambda size, kernel, stride: (_stamped(size, kernel, stride) > 0).astype(int),
@@ -156,10 +166,10 @@ def stamps(size, kernel, stride):
 
 
 def _letters(value):
-    """Return the letters of an answer, sorted, whether they came as text or one by one."""
+    """Return the letters of an answer, sorted, whether they came as text or one by one; words such as "and" go."""
     if isinstance(value, (list, tuple, set)) and all(isinstance(item, str) for item in value):
-        value = "".join(value)
-    return "".join(sorted(set(filter(str.isalpha, value.upper())))) if isinstance(value, str) else value
+        value = " ".join(value)
+    return "".join(sorted(set("".join(re.findall(r"\b[A-F]+\b", value.upper()))))) if isinstance(value, str) else value
 
 
 @exercise(
@@ -240,6 +250,11 @@ def _iterated(matrix, start, steps, *, normalise=True, end=None):
                 matrix, start, steps, end=lambda u, v: np.linalg.norm(matrix.T @ (matrix @ v))
             ),
             "That is the square of it: W^T W has the eigenvalue sigma squared.",
+        ),
+        (
+            lambda matrix, start, steps: _iterated(matrix, start, steps, end=lambda u, v: np.linalg.norm(matrix @ v)),
+            "That is |W v| with the newest v: half a round further, and no worse. Asked is u^T W v, with the u of the"
+            " last round.",
         ),
         (
             lambda matrix, start, steps: _iterated(matrix, start, steps + 1),

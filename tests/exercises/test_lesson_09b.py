@@ -48,8 +48,25 @@ def test_stamps_are_a_transposed_convolution_of_ones():
 
 
 def test_flaws_takes_letters_in_any_form():
-    for answer in ("abce", "E, C, B, A", ["A", "B", "C", "E"]):
+    for answer in ("abce", "E, C, B, A", "A, B, C and E.", ["A", "B", "C", "E"]):
         assert ex.flaws.evaluate(answer).state == "right"
+    for answer in ("BD", "ABCDE", "", 4):
+        assert ex.flaws.evaluate(answer).state == "wrong"
+
+
+def test_stamps_takes_counts_in_any_form():
+    def gathered(size, kernel, stride):  # a value j lies on pixel i where 0 <= i - j * stride < kernel
+        places = range((size - 1) * stride + kernel)
+        return [sum(0 <= i - j * stride < kernel for j in range(size)) for i in places]
+
+    def spread(size, kernel, stride):
+        return torch.from_numpy(np.array(gathered(size, kernel, stride), dtype=float))
+
+    for right in (gathered, spread):
+        assert ex.stamps.evaluate(right).state == "right"
+    assert ex.stamps.evaluate(lambda size, kernel, stride: [c + 0.5 for c in gathered(size, kernel, stride)]).state == (
+        "wrong"
+    )
 
 
 def test_batch_normalisation_judges_a_mixed_batch_otherwise():
