@@ -66,7 +66,8 @@ def _judged(pool, scores, reference):
     if reference is None:
         return row | dict.fromkeys(("difference", "difference_low", "difference_high", "p_value"), "")
     paired = metrics.compare_auc(pool.labels, scores, reference, patients=pool.patients)
-    return row | _ends("difference", paired.difference) | {"p_value": paired.p_value}
+    p_value = "" if math.isnan(paired.p_value) else f"{paired.p_value:.2g}"  # four decimals would make it 0
+    return row | _ends("difference", paired.difference) | {"p_value": p_value}
 
 
 def _ends(name, estimate):

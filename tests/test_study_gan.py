@@ -106,6 +106,7 @@ def check_rows(rows):
         if row["difference_low"]:
             low, high = float(row["difference_low"]), float(row["difference_high"])
             assert low <= float(row["difference"]) <= high
+            assert 0 < float(row["p_value"]) <= 1
             if min(abs(low), abs(high)) > 1e-3 and max(abs(low), abs(high)) < 1:
                 assert (low > 0 or high < 0) == (float(row["p_value"]) < 0.05)  # one t distribution gives both
 
