@@ -74,10 +74,11 @@ def rows_of(sets, alt, *, columns=12):
 
 
 label_1, label_0 = (patches["train"][train.labels == label][::37] for label in (1, 0))
+shown_mm = train.diameters_mm[train.labels == 1][::37][:12]
 rows_of(
     {"nodule": label_1, "none": label_0},
-    "Twelve simulated training patches with a nodule, bright discs from 3 to 25 mm on dark lung, some at the chest "
-    "wall; and twelve without: vessels, airways, chest wall, ribs.",
+    f"Twelve simulated training patches with a nodule of {shown_mm.min():.0f} to {shown_mm.max():.0f} mm, bright on "
+    "dark lung, two beside the chest wall; and twelve without: vessels, an airway, chest wall, ribs.",
 )
 
 # %% [markdown]
@@ -116,15 +117,17 @@ ex.frechet_1d.check(frechet_1d)
 # $$\mathbb E|X-Y|^2=|\mu-\mu'|^2+\mathrm{tr}\,S+\mathrm{tr}\,S'-2\,\mathrm{tr}\,C ,$$
 #
 # so the best plan has the largest $\mathrm{tr}\,C$. If $S$ and $S'$ have the same axes (they commute), turn to these
-# axes. No length changes, the features become independent, and each axis gives its one-dimensional distance:
+# axes. No length changes, the features of both heaps become independent, and each axis gives its one-dimensional
+# distance:
 # $|\mu-\mu'|^2+\sum_i(\sqrt{\lambda_i}-\sqrt{\lambda_i'})^2$. Then $\mathrm{tr}\,C=\mathrm{tr}(SS')^{1/2}$. It stays so
 # when the axes differ ([Dowson and Landau 1982](https://doi.org/10.1016/0047-259X%2882%2990077-X)):
 #
 # $$d^2=|\mu-\mu'|^2+\mathrm{tr}\big(S+S'-2(SS')^{1/2}\big).$$
 #
 # The plan that reaches it sends each $x$ along a straight line, $y=\mu'+T(x-\mu)$, with
-# $T=S^{-1/2}(S^{1/2}S'S^{1/2})^{1/2}S^{-1/2}$. Check both: that $T$ turns one covariance into the other, and that the
-# mean squared way is the formula's number.
+# $T=S^{-1/2}(S^{1/2}S'S^{1/2})^{1/2}S^{-1/2}$. ($SS'$ is not symmetric, and its root is awkward. The symmetric
+# $S^{1/2}S'S^{1/2}$ has the same eigenvalues, so its root has the same trace: the code takes that.) Check both: that
+# $T$ turns one covariance into the other, and that the mean squared way is the formula's number.
 
 # %%
 def root(matrix):
@@ -245,7 +248,9 @@ assert lengths["blurred by 0.5 pixels"] < 2 * floor[2]
 # %% [markdown]
 # The ruler is good at what its network had to know: is there a nodule, where is it, how large. It sees that half of the
 # patches are missing, and that four patients are not forty. It hardly sees half a pixel of blur: whoever searches for
-# nodules need not care. **A ruler measures what it was trained to see.** And this one knows simulated patients only.
+# nodules need not care. (Two numbers within the floor are not in any order: that a blurred group comes out nearer than
+# the same group unblurred, as may happen here, does not make blur an improvement.) **A ruler measures what it was
+# trained to see.** And this one knows simulated patients only.
 # (The usual ruler, the Inception network behind the "FID", was trained on photographs of cats and teapots. Lesson 09d
 # has more about rulers, and two questions that this one cannot ask: is it all there, and is it copied?)
 
@@ -259,8 +264,9 @@ assert lengths["blurred by 0.5 pixels"] < 2 * floor[2]
 # What doubles is a [transposed convolution](glossary:transposed-convolution). A convolution with stride $s$ computes
 # $y=Mx$: row $j$ of the matrix $M$ holds the kernel, $sj$ places from the left. The transposed one computes $M^\top y$:
 # each value $y_j$ **stamps** the whole kernel, times $y_j$, on the result, from place $sj$ on, and where stamps overlap
-# they add. Count: with $n$ values the last stamp begins at $(n-1)s$ and is $k$ long, and the padding $p$ is cut off at
-# both ends.
+# they add. An example: kernel $(1,2,3)$, stride 2, two values $(1,10)$. The first stamp is $1,2,3$ at places 0 to 2,
+# the second $10,20,30$ at places 2 to 4, and the result $1,2,13,20,30$. Now count: with $n$ values the last stamp
+# begins at $(n-1)s$ and is $k$ long, and the padding $p$ is cut off at both ends.
 #
 # ### Exercise: how large is it?
 # Return the size of the result.
@@ -295,7 +301,7 @@ def dcgan_generator(latent=64, c=32):
 # %% [markdown]
 # The other player is the classifier itself: strided convolutions that halve the size, and one number at the end. Call
 # it the **critic**, whether it gives a logit (as the discriminator of lesson 09a) or a height (as the critic there).
-# Two differences to lesson 06:
+# Two differences from lesson 06:
 #
 # - **Leaky** rectifiers, $\max(x,0.2x)$. The generator learns through the critic, and where a rectifier is flat nothing
 #   comes through.
@@ -354,12 +360,13 @@ for ax, (title, image) in zip(axes, {"one patch": fresh[0], "another": fresh[1],
     figure.colorbar(shown, ax=ax, label="HU", shrink=0.7)
 plots.picture(
     figure,
-    alt="Two patches of an untrained generator and the mean of 480, each with its own grey scale: all three show one "
-    "regular grid that repeats every two pixels.",
+    alt="Two patches of an untrained generator, each with its own grey scale: noise, with streaks along every second "
+    "row and column. In the mean of 480 the noise is gone, and a regular grid that repeats every two pixels is left.",
 )
 
 # %% [markdown]
-# A grid, the same in every patch. This is the [checkerboard](glossary:checkerboard-artefact) ([Odena and others
+# Noise and, behind it, a grid. The mean over 480 patches takes the noise away and leaves the grid: it is the same in
+# every patch. This is the [checkerboard](glossary:checkerboard-artefact) ([Odena and others
 # 2016](https://doi.org/10.23915/distill.00003)), and no noise in $z$ removes it: it is in the stamps. `phase_spread`
 # measures it. In patients, pixels of even and of odd rows have the same mean, but for chance.
 #
@@ -442,10 +449,12 @@ for step in range(1, 21):
         assert abs(losses[0] - 2 * np.log(2)) < 0.3 and abs(losses[1] - np.log(2)) < 0.3
 
 # %%
+# the critic's turn, from equal weights and an equal batch: yours, and the library's
 by_hand, by_library = ([deepcopy(network).train() for network in theirs] for _ in range(2))
 adams = [torch.optim.Adam(pair[1].parameters(), lr=5e-4, betas=(0.5, 0.999)) for pair in (by_hand, by_library)]
 batch, z = real[:64], torch.randn(64, 64)
-loss, _ = play_a_step(*by_hand, {"critic": adams[0], "generator": torch.optim.Adam(by_hand[0].parameters())}, batch, z)
+other = torch.optim.Adam(by_hand[0].parameters())
+loss, _ = play_a_step(*by_hand, {"critic": adams[0], "generator": other}, batch, z)
 assert np.isclose(loss, gan.critic_step(*by_library, adams[1], batch, z, **LOSS), atol=1e-5)
 for own, library in zip(by_hand[1].parameters(), by_library[1].parameters()):
     assert torch.allclose(own, library, atol=1e-5)
@@ -489,8 +498,8 @@ assert mixed > 0.3 and abs(alone) < 1e-3
 # Separate batches in the critic's turn do not save it, either. Then each batch has mean 0, and no critic behind that
 # layer sees this difference at all.
 #
-# **Predict:** three hundred steps now, with the library's loop, whose step is yours (asserted above). How will the two
-# losses run? And the distance to the unseen patients?
+# **Predict:** three hundred steps now, with the library's loop, whose critic moves as yours does (asserted above). How
+# will the two losses run? And the distance to the unseen patients?
 
 # %%
 def to_unseen(images_hu):
@@ -543,7 +552,9 @@ rows_of(
 #
 # Read the losses beside the distance. The critic's loss falls when the critic wins and rises when the generator does;
 # neither of the two says how good the patches are, because **each is measured against an opponent that changes**. A
-# generator's loss may rise while its patches get better. That is why you need a ruler from outside. And the ruler has
+# generator's loss may rise while its patches get better. And should the two settle near 1.39 and 0.69 while the
+# distance is still far from the floor, then the game is not at its end: **this** critic has stopped telling the two
+# apart, and a better one could. That is why you need a ruler from outside. And the ruler has
 # been read on unseen patients here, once per frame: whoever now picks the best frame has *chosen* on them, and owes a
 # report on others.
 
@@ -610,13 +621,16 @@ def steepness(critic, images):
     return slopes.flatten(1).norm(dim=1)
 
 
+# %%
 made = gan.make_patches(penalised.averaged, 480, seed=1)
 with torch.no_grad():
     heights = {
-        name: penalised.critic(gan.scale(images)).mean().item() for name, images in (patches | {"made": made}).items()
+        name: penalised.critic(gan.scale(images)).numpy() for name, images in (patches | {"made": made}).items()
     }
 slopes = steepness(penalised.critic, (real[:480] + gan.scale(made)) / 2)
-print({name: round(height - heights["made"], 2) for name, height in heights.items()})
+for name, part in parts.items():
+    above = heights[name] - heights["made"].mean()
+    print(f"{name:7s} above the made:", metrics.mean_over_patients(above, patients=part.patients))
 print(f"slope half-way between: {slopes.mean():.2f} on average, {slopes.std():.2f} SD")
 assert 0.3 < slopes.mean() < 2 and penalised.distances[-1] < 0.6 * penalised.distances[0]
 
@@ -627,12 +641,13 @@ rows_of(
 )
 
 # %% [markdown]
-# The slope is near 1, as it should be. The first two numbers are how high training and unseen patients stand above the
-# made patches; if the first is larger, so much of it is memory. Compare the two networks at about equal CPU seconds
-# above: it is **one seed each**, and says nothing about which method is better. In large comparisons with a fair
-# search for the settings of each, the losses hardly differed ([Lucic and others
-# 2018](https://doi.org/10.48550/arXiv.1711.10337)). What the penalty buys is a curve that you can read, and a game
-# that seldom breaks.
+# The slope is near 1, as it should be. The heights tell how far training and unseen patients stand above the made
+# patches; by how much *train* is higher than *unseen*, so much is memory, give or take what other
+# unseen patients would change (the second interval). Compare the two networks at about equal CPU
+# seconds above: it is **one seed each**, and says nothing about which method is better. In large comparisons with a
+# fair search for the settings of each, the losses hardly differed ([Lucic and others
+# 2018](https://doi.org/10.48550/arXiv.1711.10337)). What the penalty buys is a curve that you can read, and a game that
+# seldom breaks.
 
 # %% [markdown]
 # ## Three ways to calm the game
@@ -708,8 +723,10 @@ assert 1 < answer.norm() <= 2
 # What does it do? Let the weights be a target plus independent noise of variance $s^2$ in each step. The average has
 # the variance $s^2\sum_k(1-d)^2d^{2k}=s^2\frac{1-d}{1+d}$: with $d=0.98$ about a hundredth. And let the target move by
 # $v$ a step. The average lags behind by $v\sum_k(1-d)d^kk=v\frac d{1-d}$: with $d=0.98$ by 49 steps. **It buys calm
-# with age.** In a short training, where the weights still travel, a $d$ of 0.999 would show you a network that is 1,000
-# steps old.
+# with age.** That is dear in a short training: after 300 steps of $d=0.999$ three quarters of the average would still
+# be the fresh weights ($0.999^{300}=0.74$). The library's average therefore warms up: its $t$-th step takes
+# $\frac{1+t}{10+t}$ where that is smaller than $d$. Until then it lags by about a tenth of the steps behind it, and
+# 0.98 is not reached before step 440: all runs of this lesson are younger.
 #
 # ### Exercise: the average
 # Rows are the weights after each step. Begin with row 0, and return the average behind the last row.
@@ -730,13 +747,22 @@ still, travelling = walk.normal(0, 1, (steps, 500)), np.arange(steps)
 share = (1 - decay) * decay ** np.arange(steps)[::-1]  # how much each step counts at the end
 print(f"variance of the average {(share @ still).var():.4f}; formula {(1 - decay) / (1 + decay):.4f}")
 print(f"it lags by {travelling[-1] - share @ travelling / share.sum():.1f} steps; formula {decay / (1 - decay):.1f}")
+warmed = 0
+for step in range(1, 301):
+    warmed += (1 - min(decay, (1 + step) / (10 + step))) * (step - warmed)
+print(f"with the library's warm-up it lags by {300 - warmed:.0f} steps after 300")
+assert 28 < 300 - warmed < 32 and round(0.999**300, 2) == 0.74 and (1 + 440) / (10 + 440) == decay
 assert abs(travelling[-1] - share @ travelling / share.sum() - 49) < 0.1
 assert 0.7 < (share @ still).var() / ((1 - decay) / (1 + decay)) < 1.3
 
 # %% [markdown]
+# The runs below play for the **hinge** loss, as does the rest of this lesson. With the score $l$, the critic pays
+# $\max(0,1-l)$ for a real patch and $\max(0,1+l)$ for a made one, and the generator pays $-l$. Beyond a score of 1 or
+# $-1$ on the right side nothing is left to pay: the critic stops pushing where it is sure.
+#
 # **Predict:** a small comparison: a plain game, one with spectral normalisation, one with a critic whose rate is four
 # times larger; three seeds each. Each run is judged twice, by its last weights and by their average. Which of the
-# three measures will show?
+# three remedies will show?
 
 # %%
 SETTINGS = {
@@ -751,7 +777,7 @@ with tqdm(total=9, desc="runs", leave=False) as bar:
     for seed in range(3):
         for name, (of_the_critic, rates) in SETTINGS.items():
             run = gan.train(
-                real, **networks(32, seed, **of_the_critic), kind="hinge", num_steps=120, batch_size=32,
+                real, **networks(32, seed, **of_the_critic), kind="hinge", num_steps=80, batch_size=32,
                 learning_rates=rates, decay=0.98, seed=seed, device="cpu", progress=False,
             )  # fmt: skip
             both = [to_unseen(gan.make_patches(net, 480, seed=1)) for net in (run.generator, run.averaged)]
@@ -766,6 +792,9 @@ for name, values in found.items():
     print(f"{name:16s} {np.round(last, 1)!s:28s}{np.round(average, 1)!s:20s}{np.round(steepest[name], 1)}")
 ahead = sum(average < last for values in found.values() for last, average in values)
 print(f"the average is nearer than the last weights in {ahead} of 9 runs")
+lasts = np.array(list(found.values()))[:, :, 0]  # (settings, seeds)
+print(f"last weights: seeds of one setting are up to {np.ptp(lasts, axis=1).max():.0f} apart, "
+      f"the means of the settings up to {np.ptp(lasts.mean(axis=1)):.0f}")  # fmt: skip
 assert max(steepest["spectral"]) < 8.4 and np.isfinite([*found.values()]).all()
 
 # %% tags=["hide-input"]
@@ -780,15 +809,16 @@ ax.axvspan(floor[0], floor[2], color="0.85", label="patients to patients")
 ax.set_yticks(range(3), labels=found)
 ax.set(xlabel="distance to unseen simulated patients", xlim=(0, None))
 ax.invert_yaxis()
-ax.legend(fontsize=9)
+ax.legend(fontsize=9, ncols=3, loc="lower center", bbox_to_anchor=(0.5, 1))
 told = "; ".join(f"{name} {min(np.min(v, axis=1)):.0f} to {max(np.max(v, axis=1)):.0f}" for name, v in found.items())
 plots.picture(figure, alt=f"Distances of nine short runs, last weights and average, three seeds a setting: {told}.")
 
 # %% [markdown]
-# Look along a row first: the seeds of **one** setting differ from each other by a good part of what the settings differ
-# by. Three seeds of 120 steps settle nothing. Had you run one seed of each, you would now have a clear opinion. What
-# the table does show is what was *derived*: the slope of the spectral critic stays below 8, at every patch. Whether the
-# average is ahead of the last weights depends on which of the two is worse by then, the noise or the lag.
+# Look along a row first, and at the last printed line: how far the seeds of **one** setting lie apart, beside how far
+# the settings do. Three seeds of 80 steps settle nothing. Had you run one seed of each, you would now have a clear
+# opinion. And the slope? That of the spectral critic stays below 8 at every patch, as *derived*. But after so few steps
+# the other critics are not near 8, either: the table agrees with the bound, and does not show what it is good for.
+# Whether the average is ahead of the last weights depends on which of the two is worse by then, the noise or the lag.
 
 # %% [markdown]
 # ## Ask for a nodule
@@ -899,20 +929,23 @@ assert in_patients.value > 0.8
 
 # %% [markdown]
 # Now the network. The library's `train_conditional` puts together what you have met: spectral normalisation, two time
-# scales (the critic's rate is four times the generator's; both fall to 0 towards the end), the average; with the hinge
-# loss, whose critic stops pushing where it is sure (`gan.discriminator_loss` has the formula). Two things are new:
+# scales (the critic's rate is four times the generator's; both fall to 0 towards the end), the average; and the hinge
+# loss. Two things are new:
 #
 # - **Wrong conditions.** A real patch under the condition of *another* patch counts as made ([Reed and others
 #   2016](https://doi.org/10.48550/arXiv.1605.05396)). A critic that looks at the patch alone cannot tell these from
-#   real ones: it has to listen to $c$.
+#   real ones: it has to listen to $c$. This has a price. Half of what counts as made is now real, under a condition
+#   that says nothing about it. So the critic weighs $p(x\mid c)$ against $\frac12q(x\mid c)+\frac12p(x)$, and these are
+#   equal at $q(x\mid c)=2p(x\mid c)-p(x)$, as far as that is positive. The game aims *beside* the patients: at nodules
+#   and others, large and small ones, that differ more than theirs (means twice as far from the common mean).
 # - **Turned patches.** Each real patch is turned by right angles and mirrored at random, which anatomy allows in a
 #   patch (lesson 06b). The critic then has a harder time learning 960 patches by heart.
 #
-# The recipe was chosen among two dozen, by the distance to the patients of seed 1000, to whom your unseen patients
-# belong: they have helped to choose. Then it was fixed, and lesson 09d uses it as it is, on test patients that nobody
-# has seen.
+# The recipe was chosen among about thirty variants, with one training each, by the distance of either class to 80
+# patients of seed 1000. Your unseen patients are 40 of these: they have helped to choose, and flatter it. Then it was
+# fixed, and lesson 09d uses it as it is, on test patients that nobody has seen.
 #
-# **Predict:** after some hundred steps: which will it obey first, the label or the diameter?
+# **Predict:** after 350 steps: which will it obey better, the label or the diameter?
 
 # %%
 began = process_time()
@@ -924,7 +957,7 @@ spent["conditional, 350 steps"] = process_time() - began
 last, average = (to_unseen(gan.make_patches(net, asked, seed=1)) for net in (small.generator, small.averaged))
 print(f"{spent['conditional, 350 steps']:.0f} CPU s")
 print(f"distance: last weights {last:.1f}, their average {average:.1f}; floor {floor[0]:.1f} to {floor[2]:.1f}")
-assert small.distances[-1] < 0.6 * small.distances[0] and average < 1.5 * last
+assert small.distances[-1] < 0.6 * small.distances[0] and average < 2 * last
 
 # %%
 widgets.explore_samples(
@@ -953,8 +986,6 @@ def obeyed(generator):
     return np.array(discs), metrics.auc_score(unseen.labels, logits)
 
 
-
-
 def followed(discs):
     """Return the rank correlation of diameters asked and discs made; each z is drawn with all its diameters."""
     wishes_mm, draws = np.repeat(SIZES_MM, 60), np.tile(np.arange(60), len(SIZES_MM))
@@ -966,15 +997,21 @@ def followed(discs):
 small_discs, small_auc = obeyed(small.averaged)
 print("rank correlation, asked and made:", followed(small_discs))
 print("AUC of the ruler's network for the label asked:", small_auc)
+print(f"on unseen patients: rank correlation {agreement.value:.2f}, AUC {in_patients.value:.2f}")
 
 # %% [markdown]
-# The intervals are over draws of $z$: they say how much other draws would change. Another **training** may change more,
-# and no interval above holds that.
+# Hold each number beside its reference on patients, in the last line: the network was told both, and how much of each
+# it obeys is for the measurement to say. (For the correlation the reference is a rough one. You asked for seven
+# diameters equally often; patients have many small nodules and few large ones.) The intervals are over draws of $z$:
+# they say how much other draws would change. Another **training** may change more, and no interval above holds that.
+# Nor is a value *above* that of patients a praise: the wrong conditions push nodules and others apart, and seven
+# diameters from 4 to 16 mm, each as often, are not the diameters of patients.
 
 # %% [markdown]
 # ## What more steps buy
-# The library ships a generator of the **same recipe**, trained on the same 80 patients for more steps
-# (`medlearn/models/WEIGHTS.md` tells how many, and the CPU seconds).
+# The library ships a generator of the **same recipe**, trained on the same 80 patients with the same seed, for 500
+# steps in the place of your 350: 36 CPU seconds (`medlearn/models/WEIGHTS.md`). No more than that, and below you will
+# read why.
 #
 # **Predict:** its distance, its rank correlation of diameters, its AUC of the label. Will more steps better all three?
 
@@ -1000,15 +1037,15 @@ axes[0].axhspan(floor[0], floor[2], color="0.85", label="patients to patients")
 axes[0].set(xlabel="step", ylabel="distance to unseen patients")
 axes[0].legend(fontsize=9)
 near = [disc[np.abs(asked_mm - size_mm) < 1] for size_mm in SIZES_MM]
-for shift_mm, (name, discs) in zip(
-    (-0.4, 0, 0.4), {"unseen patients": near, "conditional": small_discs, "shipped": shipped_discs}.items()
-):
+sets = {"unseen patients": near, "conditional": small_discs, "shipped": shipped_discs}
+for shift_mm, style, (name, discs) in zip((-0.4, 0, 0.4), ("o-", "s--", "^-."), sets.items()):
     middle = np.array([np.median(d) for d in discs])
     low, high = (np.array([np.quantile(d, q) for d in discs]) for q in (0.25, 0.75))
-    axes[1].errorbar(SIZES_MM + shift_mm, middle, [middle - low, high - middle], fmt="o-", capsize=3, label=name)
+    axes[1].errorbar(SIZES_MM + shift_mm, middle, [middle - low, high - middle], fmt=style, capsize=3, label=name)
 axes[1].plot(SIZES_MM, SIZES_MM, ":", color="black", label="equal")
 axes[1].set(xlabel="diameter, true or asked for (mm)", ylabel="largest disc (mm)")
-axes[1].legend(fontsize=9)
+axes[1].set_ylim(0, 21)
+axes[1].legend(fontsize=9, ncols=2, loc="upper left")
 plots.picture(
     figure,
     alt=f"Left: the distance of the small conditional network falls to {small.distances[-1]:.1f}; the shipped one "
@@ -1041,9 +1078,14 @@ widgets.explore_samples(grown, values=wishes, name="diameter", unit="mm", column
 #
 # How close is it? Look at the table beside the floor, and at the last line, the same distance for training patients.
 # And did more steps help? Compare *conditional* and *shipped* in the distance, the correlation and the AUC, one by one:
-# they need not agree. Longer is not better by itself in this game. A critic learns its training patients by heart (its
-# heights above tell how far that had gone), and whoever chases such a critic for long chases 960 patches. Then it is
-# more patients that are wanted, as for the classifiers of lesson 06b, and not more steps.
+# they need not agree.
+#
+# Then why only 500 steps? Because longer games came out **worse**. When the recipe was chosen, five games with batches
+# of 64 went on to 750 steps: in each the distance was least at 300 or 450 steps, and rose again. The chosen one had 2.3
+# at 450 and 5.4 at 750 steps, against 960 unseen patches (all this in `WEIGHTS.md`). Patches asked for *without* a
+# nodule had come to look like nodules to the ruler. Why is not settled. A critic that learns 960
+# patches by heart is one guess (the heights above hint at it), but turning and mirroring them did not stop the rise.
+# More patients might; nobody has tried.
 #
 # Whatever the distance says, remember what it *cannot* say: a network that had memorised its training patients would
 # score as the last line does. **The ruler does not ask whether anything is new.** That question, and whether such
@@ -1070,7 +1112,7 @@ if have_crops:
 # %%
 if have_crops:
     began = process_time()
-    on_real = gan.train_conditional(learn.images_hu, learn.labels, num_steps=350, device="cpu")
+    on_real = gan.train_conditional(learn.images_hu, learn.labels, num_steps=300, device="cpu")
     spent["conditional, on real crops"] = process_time() - began
     print(f"{spent['conditional, on real crops']:.0f} CPU s")
 
@@ -1100,7 +1142,8 @@ if have_crops:
 if have_crops:
     to_real = {name: metrics.frechet_distance(look(judged), look(images)) for name, images in kinds.items()}
     for name, value in to_real.items():
-        print(f"{name:24s} distance to real crops {value:5.1f}")
+        print(f"{name:24s} distance to real crops {value:5.1f}   mean {kinds[name].mean():5.0f} HU")
+    print(f"{'real, judging blocks':52s}   mean {judged.mean():5.0f} HU")
     assert to_real["real, other blocks"] < min(to_real["made, trained on real"], to_real["simulated"])
 
 # %%
@@ -1108,8 +1151,9 @@ if have_crops:
     rows_of(
         {"real": judged[:12], "made (real)": kinds["made, trained on real"], "simulated": kinds["simulated"],
          "made (sim.)": kinds["made, shipped"]},
-        "Four rows of twelve nodules: real LUNA16 crops, made by the network trained on real crops, simulated, and "
-        "made by the shipped network.",
+        "Four rows of twelve nodules: real LUNA16 crops; made by the network trained on real crops, "
+        f"{kinds['made, trained on real'][:12].mean() - judged[:12].mean():+.0f} HU on average beside the row above, "
+        "grainy; simulated; and made by the shipped network, bright blots on dark.",
     ).show()  # fmt: skip
     heard = metrics.auc_score(wish, nodule_logit(kinds["made, trained on real"]))
     known = metrics.auc_score(judge.labels, nodule_logit(judge.images_hu), patients=judge.patients)
@@ -1122,7 +1166,10 @@ if have_crops:
 # pixels whose size differs from scan to scan, other mimics, other noise: the simulation is a model. A generator trained
 # on simulated patches never saw a real one. Should its patches come out *nearer* to real crops than the simulated ones
 # that it learnt from, then it did not learn that: its faults, blur for one, happen to point the same way. A number
-# cannot tell you the reason. One that is trained on real crops could come close; see how far it got in this short time.
+# cannot tell you the reason. One that is trained on real crops could come close; see in its row, its distance and its
+# mean how far it got in this short time. Where its patches are far too bright or too dark, it has not even found the
+# mean yet, and a ruler made for finding nodules may mind that less than your eye does. "Trained on real patients" is no
+# mark of quality.
 #
 # And the ruler itself? Its network has never met a real patient. Its AUC on real crops says what its features are
 # worth there: less than at home, though they can still order nodules. For a claim about real patients you would first
@@ -1140,7 +1187,7 @@ if have_crops:
 #   at every patch that was looked at.
 #
 # **You may not claim**
-# - That one loss, or one of the three measures, is better than another. One seed each, or three of 120 steps; settings
+# - That one loss, or one of the three remedies, is better than another. One seed each, or three of 80 steps; settings
 #   tried by hand; and the same unseen patients were looked at again and again, here and when the recipe was chosen.
 #   They are *validation* patients.
 # - That made patches "look real". Nobody has looked in a way that counts. Lesson 09d has the reader's test, and with it
