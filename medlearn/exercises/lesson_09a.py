@@ -13,6 +13,11 @@ def _densities(rng, n):
     return p, q
 
 
+def _odds(p, q, share):
+    with np.errstate(divide="ignore"):
+        return share * p / ((1 - share) * q)
+
+
 @exercise(
     task="Return the D(x) that maximises share * p * log D + (1 - share) * q * log(1 - D), place by place.",
     cases=lambda rng: [
@@ -47,6 +52,10 @@ def _densities(rng, n):
         (
             lambda p, q, share: (share * p >= (1 - share) * q).astype(int),
             "That is a verdict, 0 or 1. The cross-entropy asks for the probability.",
+        ),
+        (
+            _odds,
+            "Those are the odds of real. D is a probability: odds / (1 + odds).",
         ),
     ],
     hints=[
@@ -307,11 +316,15 @@ def _held(points, centres, radius, *, keep=True):
     return np.bincount(which[apart <= radius] if keep else which, minlength=len(centres))
 
 
+def _within_reach(points, centres, radius):
+    return (np.linalg.norm(points[:, None] - centres[None], axis=-1) <= radius).sum(axis=0)
+
+
 def _first_points():
     """Return ten points: four near the first of three centres, one near the second, the others near none."""
     near = [[0.0, 0.1], [0.1, 0.0], [0.0, -0.1], [-0.1, 0.0], [4.0, 0.1]]
     points = np.array(near + [[1.0, 4.0]] * 3 + [[4.0, 2.0]] * 2)
-    return points, np.array([[0.0, 0.0], [4.0, 0.0], [0.0, 4.0]]), 0.5, 0.2
+    return points, np.array([[0.0, 0.0], [4.0, 0.0], [0.0, 4.0]]), 0.5, 0.4
 
 
 def _points_case(rng, radius, share):
@@ -325,9 +338,9 @@ def _points_case(rng, radius, share):
     " points that lie within `radius` of their nearest centre. A centre holds the points that are nearest to it and"
     " within the radius.",
     cases=lambda rng: [
-        _first_points(),  # the first holds 4 of 10, the second 1 of 10: one mode at 20 %; good: 5 of 10
+        _first_points(),  # the first holds 4 of 10, which is 40 %: found; the second 1 of 10; good: 5 of 10
         _points_case(rng, 0.4, 0.1),
-        _points_case(rng, 0.7, 0.15),
+        _points_case(rng, 1.6, 0.15),  # so wide that a point lies within the radius of several centres
         _points_case(rng, 0.5, 0.02),
         _points_case(rng, 0.3, 0.08),
     ],
@@ -353,6 +366,27 @@ def _points_case(rng, radius, share):
                 _held(points, centres, radius).sum() / len(points),
             ),
             "One point is enough for you. Asked is `share` of all the points.",
+        ),
+        (
+            lambda points, centres, radius, share: (
+                int((_held(points, centres, radius) > share * len(points)).sum()),
+                _held(points, centres, radius).sum() / len(points),
+            ),
+            "A mode that holds exactly `share` of all the points is found as well: at least, >=.",
+        ),
+        (
+            lambda points, centres, radius, share: (
+                int((_within_reach(points, centres, radius) >= share * len(points)).sum()),
+                _held(points, centres, radius).sum() / len(points),
+            ),
+            "You counted a point for every centre within the radius. It counts for one, the nearest.",
+        ),
+        (
+            lambda points, centres, radius, share: (
+                int((_held(points, centres, radius) >= share * len(points)).sum()),
+                sum(n for n in _held(points, centres, radius) if n >= share * len(points)) / len(points),
+            ),
+            "Your second value leaves out the good points of modes that were not found. They are good all the same.",
         ),
         (
             lambda points, centres, radius, share: (
@@ -422,6 +456,10 @@ def count_modes(points, centres, radius, share):
         (
             lambda a, b: np.abs(np.sort(a) - np.sort(b)[::-1]).mean(),
             "You paired low with high: the dearest plan of all.",
+        ),
+        (
+            lambda a, b: np.abs(np.sort(a) - b).mean(),
+            "You sorted one of them only. Sort both.",
         ),
         (
             lambda a, b: np.abs(a[:, None] - b[None]).mean(),
@@ -520,6 +558,11 @@ def _tracks(value):
                 critic, real, made, u, close=lambda lengths: ((lengths - 1) ** 2).sum()
             ),
             "You took the sum over the points. Asked is the mean.",
+        ),
+        (
+            lambda critic, real, made, u: _penalty(critic, real, made, u, length=lambda s: s.norm(dim=1) / len(s)),
+            "You differentiated the mean of the critic's outputs: each gradient is then too short by the number of"
+            " points. Differentiate their sum.",
         ),
         (
             lambda critic, real, made, u: _penalty(critic, real, made, u, length=lambda slope: slope),

@@ -111,3 +111,18 @@ def test_gradient_penalty_is_taken_at_the_points_between():
     real, made, u = (torch.tensor(v)[:, None] for v in ([4.0, 2.0], [0.0, 6.0], [0.25, 0.5]))
     penalty = solution(ex.gradient_penalty)(lambda x: (x**2 / 2).sum(dim=1), real, made, u)
     assert penalty.item() == pytest.approx(4.5)
+
+
+def test_count_modes_tells_reach_from_nearest_and_at_least_from_more():
+    def reach(points, centres, radius, share):
+        apart = np.linalg.norm(points[:, None] - centres[None], axis=-1)
+        return int(((apart <= radius).mean(axis=0) >= share).sum()), (apart.min(axis=1) <= radius).mean()
+
+    def more(points, centres, radius, share):
+        apart, which = spatial.KDTree(centres).query(points)
+        held = np.bincount(which[apart <= radius], minlength=len(centres))
+        return int((held > share * len(points)).sum()), held.sum() / len(points)
+
+    for wrong, word in ((reach, "nearest"), (more, "at least")):
+        message = ex.count_modes.evaluate(wrong)
+        assert message.state == WRONG and word in message.text
