@@ -11,7 +11,7 @@
 # Three networks stand trial: the adversarial network of lesson 09b (GAN), the variational autoencoder and the
 # diffusion model of lesson 09c (VAE, DDPM), with the weights that come with the library. You do not train them here,
 # and you need not have built them. The patients are **simulated**; patches from a network are called **made**. Real
-# patients come last. The lesson takes a little over two hours; the exercise marked *further* comes on top of that.
+# patients come last. The lesson takes two hours; the exercise marked *further* comes on top of that.
 
 # %% [markdown]
 # ## Can you tell?
@@ -125,8 +125,8 @@ ex.answers_needed.check(answers_needed)
 #
 # No network is needed: this **is** the minimum of the training loss. In 1,024 dimensions one weight soon is 1 and the
 # others 0, and the last step returns $\hat x_0$. ([Gu and others 2023](https://doi.org/10.48550/arXiv.2310.02664)
-# study when trained networks get there. A GAN is no better off: with the best discriminator its loss is smallest where
-# made patches are distributed as the training patches are, lesson 09a.)
+# study when trained networks get there. A GAN is no better off: against the best discriminator its loss is smallest if
+# made patches are distributed as the training patches are; see lesson 09a.)
 #
 # **Predict:** you sample from the perfect denoiser of 720 training patches. What comes out?
 
@@ -254,9 +254,9 @@ ex.nearer_to_training.check(nearer_to_training)
 
 # %% [markdown]
 # Take 60 training and 60 unseen patients, as many patches of each. If the network had learned from neither, nobody
-# could tell the two groups apart: **exchange** whole patients at random, and the share comes out as before. That gives
-# the share its range under innocence, without a formula: the patch's nearest patient stays the same, only the group
-# of that patient is drawn anew. (Patients, not patches: twelve patches of one patient come together.)
+# could tell the two groups apart: **exchange** whole patients at random, and the share changes by chance only. Doing so
+# many times gives the range of the share under innocence, without a formula (a permutation test). The patch's nearest
+# patient stays the same, only the group of that patient is drawn anew. Patients, not patches: twelve come together.
 #
 # **Predict:** which suspects stay outside the range: the blurred unseen patches, the copier, the GAN?
 
@@ -299,7 +299,7 @@ print(f"pixels    blurred  {share:.2f} nearer to training; without memory {low:.
 assert accused.auc.low > 0.5 and verdicts["pixels", "copier"][0] > 0.95 and low - 0.05 < share < high + 0.05
 
 # %% [markdown]
-# The first test accuses the blurred unseen patches, who are innocent by construction; the second does not. Where the
+# The first test accuses the blurred unseen patches, which are innocent by construction; the second does not. Where the
 # share of a trained network lies within its range, these patients show no memory. Where it lies above, the network has
 # kept something of **its own** patients. That need not be a copy: any overfitting does it. (One innocent network in
 # forty lies above by chance. And if all its patches hang on a few patients, the range is wide and tells little.)
@@ -723,8 +723,8 @@ assert with_made_values(20, 200)[0] > with_made_values(20, 0)[0] and held < 0.6
 # number of steps. With *made* and *both*, half of what it sees is made. (The generators met their patients turned and
 # mirrored, so a piece of your knowledge is in their patches, too.) The test patients were opened once.
 #
-# It is too long to run here: `make study NAME=gan` runs it, and the library holds what came out. The next cells load
-# that file, and say when and by what command it was made.
+# It is too long to run here: `make study NAME=gan` runs it. The next cells **load** what came out, and say when and by
+# what command it was made.
 
 # %%
 import csv
@@ -789,8 +789,8 @@ plots.picture(
 )
 
 # %% [markdown]
-# Look at the scatter of the marks first: the same arm, the same size, other patients and other seeds. Had the study had
-# one replicate, any two marks of one column could have been "the result".
+# Look at the scatter of the marks first: the same arm, the same size, other patients and other seeds. With a single
+# replicate, any one mark of each arm could have been "the result".
 #
 # What is asked is a **difference**, and the arms of a replicate share their patients and first weights. So take
 # the difference within each replicate, and the interval of its mean over replicates.
@@ -808,12 +808,15 @@ def gain_over_replicates(with_made, without):
 ex.gain_over_replicates.check(gain_over_replicates)
 
 # %% [markdown]
-# **Predict:** before you run the cell, write down a sign for each: what will *made* add to nothing, and what will
-# *both* add to classical augmentation? At which size is it most?
+# Four differences follow: *classical* and *made* are against nothing; *made on top* is both minus classical; *made, not
+# classical* is the one minus the other.
+#
+# **Predict:** before you run the cell, write down a sign for *made* and one for *made on top*. At which size is each of
+# them largest?
 
 # %%
 STEPS = {"classical": ("classical", "nothing"), "made": ("made", "nothing"),
-         "made on top": ("both", "classical"), "not classical but made": ("made", "classical")}  # fmt: skip
+         "made on top": ("both", "classical"), "made, not classical": ("made", "classical")}  # fmt: skip
 
 
 def gain(size, arms, test_set):
@@ -833,13 +836,13 @@ for test_set in (SIMULATED, REAL):
             print(f"  {name:23s}{size:5d} patients {e.value:+.3f} ({e.low:+.3f} to {e.high:+.3f})  {verdict}")
 
 # %% tags=["hide-input"]
-figure, axes = plt.subplots(1, 2, figsize=(9.4, 4.4), sharey=True)
+figure, axes = plt.subplots(1, 2, figsize=(9.4, 4.6), sharex=True, sharey=True)
 order = [(name, size) for name in STEPS for size in sizes][::-1]
 for ax, test_set in zip(axes, (SIMULATED, REAL)):
     for height, (name, size) in enumerate(order):
         e, colour = gains[test_set, name, size], "blue" if name == "classical" else "vermillion"
         singles = column(size, STEPS[name][0], test_set) - column(size, STEPS[name][1], test_set)
-        ax.plot(singles, [height] * len(singles), "o", color="0.6", markersize=4)
+        ax.plot(singles, [height + 0.3] * len(singles), "o", color="0.5", markersize=3)
         ax.plot([e.low, e.high], [height] * 2, "-", color=plots.COLOURS[colour], linewidth=2)
         ax.plot(e.value, height, "D", color=plots.COLOURS[colour], markersize=6)
     ax.axvline(0, color="black", linestyle=":", linewidth=1)
@@ -848,8 +851,8 @@ axes[0].set_yticks(range(len(order)), labels=[f"{name}, {size} patients" for nam
 told_gains = "; ".join(f"{n}, {size}: {gains[SIMULATED, n, size].value:+.3f}" for n, size in order[::-1])
 plots.picture(
     figure,
-    alt="Paired differences with intervals, grey dots for single replicates, on two test sets. On simulated test "
-    f"patients: {told_gains}.",
+    alt="Paired differences with intervals, small grey dots above each for single replicates, on two test sets. On "
+    f"simulated test patients: {told_gains}.",
 )
 
 # %%
@@ -888,8 +891,8 @@ assert column(50, "classical", SIMULATED).mean() > column(200, "nothing", SIMULA
 #   intervals below 0; on real crops the means are negative, too. Of the twelve intervals about one in twenty would
 #   leave out 0 by chance. Four do, all on the same side.
 #
-# In a currency that a clinic knows: 50 patients, turned and mirrored, taught this network more than 200 without. That
-# knowledge cost nothing, and it was **yours**.
+# In a currency that a clinic knows: with classical augmentation 50 patients taught this network, on average, what it
+# took 200 to teach without. That knowledge cost nothing, and it was **yours**.
 #
 # Why the harm? The steps are equal, so each made patch takes the place of a look at a patient. Half of the looks went
 # to patches with another grain and another contrast, in which the condition is not always obeyed. And more patients
@@ -991,7 +994,7 @@ for name, images in made.items():
 
 # %% [markdown]
 # Whatever the number is, it is about another population: one half of it lives in a network. If the made nodules are
-# clearer than real ones, the score rises; if the network makes nodules that are none, it falls. And the interval
+# clearer than those of patients, the score rises; if the network makes nodules that are none, it falls. And the interval
 # believes in 390 people, where there are 30. A test set is made of patients.
 #
 # **Invented findings.** Networks that translate images (MR to CT, low dose to full dose, corrupted to complete) learn
@@ -1232,8 +1235,8 @@ assert all(e.low < 0 < e.high for (name, _), e in on_blocks.items() if name == "
 # - Precision and recall ask two questions; one stray reference point can spoil the answer; copies score high.
 # - Rulers with a unit say what is wrong.
 # - Made patches contain nothing about the population that the patients did not contain. They can act as a brake, and
-#   have to beat classical augmentation. Here they did not, and on top of it they did harm. They never count as
-#   patients.
+#   have to beat classical augmentation. Here they did not, and on top of it they did harm, also with real patients to
+#   learn from. They never count as patients.
 # - Difference within each replicate first, then the interval over replicates.
 # - A generator shows what it expects. Keep made patches out of test sets, and generators away from test patients.
 #
