@@ -174,6 +174,7 @@ def group(name, people, rng):
     return seen[name][np.isin(owners, rng.choice(np.unique(owners), people, replace=False))]
 
 
+# %%
 draw = np.random.default_rng(0)
 apart = {
     people: [
