@@ -41,8 +41,9 @@ print({name: (len(part), f"{part.labels.mean():.0%} nodules") for name, part in 
 # %% [markdown]
 # The 80 training patients are those of whom all three networks learned. The 60 unseen ones are the reference for
 # everything below. (All are cut off at -1000 and 400 HU, because the networks know nothing beyond. Otherwise bone alone
-# would tell a patient's patch from a made one.) All networks take a condition: nodule or not, and its diameter. We ask for the conditions of 360
-# patches, half of them from training patients and half from unseen ones, so that neither side is favoured.
+# would tell a patient's patch from a made one.) All networks take a condition: nodule or not, and its diameter. We ask
+# for the conditions of 360 patches, half of them from training patients and half from unseen ones, so that neither side
+# is favoured.
 
 # %%
 draw = np.random.default_rng(9)
@@ -994,8 +995,8 @@ for name, images in made.items():
 
 # %% [markdown]
 # Whatever the number is, it is about another population: one half of it lives in a network. If the made nodules are
-# clearer than those of patients, the score rises; if the network makes nodules that are none, it falls. And the interval
-# believes in 390 people, where there are 30. A test set is made of patients.
+# clearer than those of patients, the score rises; if the network makes nodules that are none, it falls. And the
+# interval believes in 390 people, where there are 30. A test set is made of patients.
 #
 # **Invented findings.** Networks that translate images (MR to CT, low dose to full dose, corrupted to complete) learn
 # to give what is likely in their training set. If that holds many nodules, then nodules are likely: [Cohen and others
@@ -1196,8 +1197,8 @@ assert all(e.low < 0 < e.high for (name, _), e in on_blocks.items() if name == "
 
 # %% [markdown]
 # The same verdict, with nobody simulated. Turned and mirrored crops help. Made ones, against nothing, cannot be told
-# from no gain; on top of classical augmentation they do harm. (Here the replicates are **not** strangers: 200 blocks out
-# of 297 overlap, and all share their test blocks. These intervals are narrower than they would be for other patients.)
+# from no gain; on top of classical augmentation they do harm. (Here the replicates are **not** strangers: 200 blocks
+# out of 297 overlap, and all share their test blocks. These intervals are narrower than they would be for other patients.)
 
 # %% [markdown]
 # ## What you may claim
