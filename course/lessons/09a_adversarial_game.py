@@ -878,9 +878,10 @@ assert found["faster discriminator"].mean() < found["equal rates"].mean()
 def draw_rings(ways, game):
     figure, axes = plt.subplots(1, len(ways), figsize=(2.35 * len(ways), 2.9))
     for ax, (name, points) in zip(axes, ways.items()):
-        ax.plot(*RING.T.numpy(), "o", color=plots.COLOURS["sky blue"], markersize=14, markerfacecolor="none")
+        for centre in RING.numpy():
+            ax.add_patch(plt.Circle(centre, 3 * NARROW, fill=False, edgecolor=plots.COLOURS["blue"]))
         ax.plot(*points[game, :500].T.numpy(), ".", color=plots.COLOURS["vermillion"], markersize=2)
-        ax.set(xlim=(-3, 3), ylim=(-3, 3), aspect="equal", xticks=[-2, 0, 2], yticks=[-2, 0, 2])
+        ax.set(xlim=(-2.8, 2.8), ylim=(-2.8, 2.8), aspect="equal", xticks=[-2, 0, 2], yticks=[-2, 0, 2])
         ax.set_title(f"{name}\n{count(points[game])[0]} modes", fontsize=10)
     return figure
 
@@ -894,7 +895,7 @@ plots.picture(
 )  # fmt: skip
 
 # %% [markdown]
-# Look at both numbers of a row. The share of good points does not tell the two ways apart; the modes do. A
+# A point is good inside a circle. The share of good points does not tell the two ways apart; the modes do. A
 # discriminator takes made points to task for where they **are**. Where they are not, there is nobody to tell. "GANs
 # collapse" is not a law: here it turns on a rate, a number that you may not have thought about.
 #
@@ -1268,7 +1269,7 @@ if have_crops:
     rivals = {f"game {k}, last weights": v for k, v in enumerate(last_hu)}
     rivals |= {f"game {k}, mean weights": v for k, v in enumerate(mean_hu)}
     rivals |= {"smoothed histogram (KDE)": smooth_hu, "one bell curve": bell_hu}
-    print(f"{'':26s} W to the kept half, minus that of the other real half ({yardstick:.0f} HU)")
+    print(f"{'':28s} W to the kept half; how much more than the other real half ({yardstick:.0f} HU)")
     for name, made in rivals.items():
         e = metrics.bootstrap(lambda new, made=made: farther(new, known_hu, made), new_hu,
                               patients=new_blocks, num_resamples=300, method="bca")  # fmt: skip
@@ -1353,7 +1354,7 @@ assert ratios[1] < 0.02 and ratios[1024] > 1
 # **You may not claim**
 # - That a penalty prevents mode collapse, or that a faster discriminator causes it. The rates were tried on these
 #   seeds, 1,500 steps are few, and a ring is no lung. In a large comparison with equal budgets for tuning, no loss
-#   was the best throughout ([Lucic 2018](https://doi.org/10.48550/arXiv.1711.10337)).
+#   was consistently better than the non-saturating one ([Lucic 2018](https://doi.org/10.48550/arXiv.1711.10337)).
 # - That a low loss, or one near $-\log4$, means good samples.
 # - That what is made is a patient. A mean HU is one number; agreeing in it says nothing about the rest.
 # - That 956 crops in blocks are 956 patients. A block is about two scans, and some nodules stand in it twice.
