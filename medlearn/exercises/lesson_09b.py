@@ -1,6 +1,8 @@
 """Exercises of lesson 09b, Generative networks: nodule patches: a distance, sizes, stamps, flaws, slopes, averages."""
 
 import re
+from functools import partial
+from itertools import combinations
 
 import numpy as np
 
@@ -172,32 +174,33 @@ def _letters(value):
     return "".join(sorted(set("".join(re.findall(r"\b[A-F]+\b", value.upper()))))) if isinstance(value, str) else value
 
 
+_ABOUT = {  # harmless lines first: who names one hears of it first
+    "D": "D only wastes time: which weights does the critic's optimiser move, and what does zero_grad() do before the"
+    " generator's own step?",
+    "F": "F is what the lesson does. New noise in each step makes the generator learn the whole space of noise.",
+    "A": "Look at A again: the generator's values run from -1 to 1. What does unscale make of a real 0, air?",
+    "B": "Look at B again: what does the generator learn about noise that it never gets?",
+    "C": "Look at C again: which weights does this optimiser move, and in whose favour?",
+    "E": "Look at E again: with which mean and spread was each made patch normalised in the critic's step, and with"
+    " which in the generator's?",
+}
+
+
+def _wrong_letters(right="ABCE"):
+    """Return every wrong set of letters as a mistake, with a word about its first fault."""
+    mistakes = [(lambda: "ABCDEF", "Not all. Two of the lines change nothing, or are what the lesson does anyway.")]
+    for size in range(1, 6):
+        for letters in map("".join, combinations("ABCDEF", size)):
+            faults = [text for letter, text in _ABOUT.items() if (letter in letters) != (letter in right)]
+            if faults:
+                mistakes.append((partial(str, letters), faults[0]))
+    return mistakes
+
+
 @exercise(
     task="Which of the lines A to F spoil the game? Write their letters, such as 'BD'.",
     compare=lambda result, expected: same(_letters(result), _letters(expected)),
-    mistakes=[
-        (
-            lambda: "D",
-            "D only wastes time. The critic's optimiser steps with the critic's weights, and what has"
-            " gathered in the generator is set to zero before its own step.",
-        ),
-        (lambda: "ABCDEF", "Not all. Two of the lines change nothing, or are what the lesson does anyway."),
-        (lambda: "ABCDE", "D only wastes time: which weights does the critic's optimiser move?"),
-        (
-            lambda: "ABCEF",
-            "F is what the lesson does. New noise in each step is what makes the generator learn the"
-            " whole space of noise.",
-        ),
-        (lambda: "BCE", "A: the generator's values run from -1 to 1. What does unscale make of a real 0, air?"),
-        (lambda: "ACE", "B: what does the generator learn about noise that it never gets?"),
-        (lambda: "ABE", "C: which weights does this optimiser move, and in whose favour?"),
-        (
-            lambda: "ABC",
-            "E: with which mean and spread was each made patch normalised in the critic's step, and with"
-            " which in the generator's?",
-        ),
-        (lambda: "AC", "A and C are right. Look at B and E again: what does a network meet that it has never met?"),
-    ],
+    mistakes=_wrong_letters(),
     hints=[
         "For each line: which weights move, in whose favour, and does each network see the same kind of numbers in"
         " both steps?",
