@@ -214,18 +214,20 @@ assert reports["pixels", "copier"].share.value > 0.8 and reports["features", "co
 figure, axes = plt.subplots(1, 2, figsize=(9, 3.4))
 looks = {"unseen": ("black", ":"), "GAN": ("blue", "-"), "VAE": ("vermillion", "--"), "DDPM": ("green", "-."),
          "copier": ("purple", (0, (1, 1)))}  # fmt: skip
-for ax, space, unit in zip(axes, spaces, ("HU, root mean square", "distance of features")):
+for ax, space, unit in zip(axes, spaces, ("HU, root mean square", "in features")):
     for name, (colour, style) in looks.items():
         report = reports[space, "GAN" if name == "unseen" else name]
         values = np.sort(report.unseen if name == "unseen" else report.made)
         ax.plot(values, np.linspace(0, 1, len(values)), color=plots.COLOURS[colour], linestyle=style, label=name)
     ax.margins(x=0.03)  # so that the copier's line, at 0, is not hidden by the axis
-    ax.set(xlabel=f"to the nearest training patch ({unit})", ylabel="share of patches")
+    ax.set(xlabel=f"to the nearest training patch ({unit})")
+axes[0].set_ylabel("share of patches")
 axes[0].legend(loc="center right", fontsize=9)
 medians = "; ".join(f"{name} {np.median(reports['pixels', name].made):.0f} HU" for name in suspects)
 plots.picture(
     figure,
-    alt="Two panels of cumulative shares against the distance to the nearest training patch. The copier rises at 0. "
+    alt="Two panels of cumulative shares against the distance to the nearest training patch. The copier's line stands "
+    "upright at 0; those of the unseen patches and the networks overlap far to the right of it. "
     f"Medians in pixels: unseen {np.median(reports['pixels', 'GAN'].unseen):.0f} HU; {medians}.",
 )
 
@@ -499,8 +501,8 @@ plots.picture(
 )
 
 # %% [markdown]
-# The cloud with the same mean and covariance has a Fréchet distance near 0 and misses the ring. Half of a ring has full
-# precision. Now the patches, in the space of the 64 features. One suspect is new: the GAN with its noise **halved**.
+# The cloud with the same mean and covariance has a Fréchet distance near 0 and misses the ring. Half of a ring is about
+# as precise as all of it. Now the patches, in the space of the 64 features. One suspect is new: the GAN with its noise **halved**.
 # Smaller noise keeps to the middle of what it has learned; pretty pictures in talks are often made so.
 #
 # **Predict:** what does halved noise do to the precision, and to the recall?
