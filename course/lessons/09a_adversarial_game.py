@@ -1193,8 +1193,8 @@ plots.picture(
 # no more than 0.1 over a hump's width. More modes, less sharp: which one you need is your question, not the loss's.
 #
 # The critic's loss says more than a discriminator's. While its slope is at most 1, the gap
-# $\mathbb E_pf-\mathbb E_qf$ bounds a distance from below, in the unit of the data and without a ceiling. But from below it is: a poor
-# critic flatters the generator too, as the one that was stuck did.
+# $\mathbb E_pf-\mathbb E_qf$ bounds a distance from below, in the unit of the data and without a ceiling. But from
+# below it is: a poor critic flatters the generator too, as the one that was stuck did.
 
 # %% [markdown]
 # ## Real patients
