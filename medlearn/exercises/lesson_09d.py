@@ -25,6 +25,11 @@ Z = 1.959963984540054
             " fewer.",
         ),
         (
+            lambda margin: Z**2 / (4 * margin**2),
+            "Two things: that is the interval p ± z sqrt(p (1 - p) / n), while Wilson's needs z² answers fewer; and an"
+            " answer is a whole one: round up.",
+        ),
+        (
             lambda margin: math.ceil(Z**2 * (1 / margin**2 - 1)),
             "You took the whole width for the margin. The interval may reach `margin` to either side.",
         ),
@@ -270,6 +275,10 @@ def precision_by_hand(real, made, neighbours):
             "The weight m / (n + m) squared, times 1 / m, is m / (n + m)².",
         ),
         (
+            lambda n, m: 1 / n + (m / (n + m)) ** 2,
+            "The weight is squared, but e is a mean of m values: its variance is 1 / m, not 1.",
+        ),
+        (
             lambda n, m: math.sqrt(1 / n + m / (n + m) ** 2),
             "Asked is the variance, not its root.",
         ),
@@ -320,7 +329,7 @@ def _study_case(rng, n):
             " makes a replicate hard hits both.",
         ),
         (
-            lambda with_made, without: _gain(with_made - without, quantile=1.959964),
+            lambda with_made, without: _gain(with_made - without, quantile=1.96),
             "1.96 holds for many replicates. With a handful, the standard deviation is itself a guess: take"
             " scipy.stats.t.ppf(0.975, n - 1).",
         ),
@@ -334,6 +343,15 @@ def _study_case(rng, n):
                 with_made - without, error=(with_made - without).std() / math.sqrt(len(without))
             ),
             "np.std divides by n. Say ddof=1: with five values that matters.",
+        ),
+        (
+            lambda with_made, without: _gain(
+                with_made - without,
+                quantile=1.96,
+                error=(with_made - without).std() / math.sqrt(len(without)),
+            ),
+            "Two things: np.std divides by n (say ddof=1), and 1.96 holds for many replicates only (take"
+            " scipy.stats.t.ppf(0.975, n - 1)).",
         ),
         (
             lambda with_made, without: _gain(with_made - without, quantile=stats.t.ppf(0.95, len(without) - 1)),
@@ -423,8 +441,8 @@ def _letters(answer):
         ),
         (
             lambda: "ABD",
-            "F is missing: patches that the generator made are no patients. They are like its training patches, so the"
-            " score rises by itself.",
+            "F is missing: patches that the generator made are no patients. The score is then about another population,"
+            " and may rise or fall with it.",
         ),
         (
             lambda: "ADF",
