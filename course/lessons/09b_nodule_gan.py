@@ -1010,8 +1010,8 @@ print("on unseen patients, rank correlation:", agreement)
 print("on unseen patients, AUC:", in_patients)
 
 # %% [markdown]
-# Hold each number beside its reference on patients, in the last two lines: the network was told both, and how much of each
-# it obeys is for the measurement to say. (For the correlation the reference is a rough one. You asked for seven
+# Hold each number beside its reference on patients, in the last two lines: the network was told both, and how much of
+# each it obeys is for the measurement to say. (For the correlation the reference is a rough one. You asked for seven
 # diameters equally often; patients have many small nodules and few large ones.) The intervals are over draws of $z$:
 # they say how much other draws would change. Another **training** may change more, and no interval above holds that.
 # Nor does a value *above* that of patients deserve praise: the wrong conditions push nodules and others apart.
@@ -1019,8 +1019,8 @@ print("on unseen patients, AUC:", in_patients)
 # %% [markdown]
 # ## What more steps buy
 # The library ships a generator of the **same recipe**, trained on the same 80 patients with the same seed, for 500
-# steps in the place of your 350: 36 CPU seconds (`medlearn/models/WEIGHTS.md`). No more than that, and below you will
-# read why.
+# steps in the place of your 350: 36 CPU seconds (`medlearn/models/WEIGHTS.md`). Why it
+# stops there you will read below.
 #
 # **Predict:** its distance, its rank correlation of diameters, its AUC of the label. Will more steps better all three?
 
