@@ -786,7 +786,7 @@ with tqdm(total=9, desc="runs", leave=False) as bar:
     for seed in range(3):
         for name, (of_the_critic, rates) in SETTINGS.items():
             run = gan.train(
-                real, **networks(32, seed, **of_the_critic), kind="hinge", num_steps=80, batch_size=32,
+                real, **networks(32, seed, **of_the_critic), kind="hinge", num_steps=60, batch_size=32,
                 learning_rates=rates, decay=0.98, seed=seed, device="cpu", progress=False,
             )  # fmt: skip
             both = [to_unseen(gan.make_patches(net, 480, seed=1)) for net in (run.generator, run.averaged)]
@@ -824,7 +824,7 @@ plots.picture(figure, alt=f"Distances of nine short runs, last weights and avera
 
 # %% [markdown]
 # Look along a row first, and at the last printed line: how far the seeds of **one** setting lie apart, beside how far
-# the settings do. Three seeds of 80 steps settle nothing. Had you run one seed of each, you would now have a clear
+# the settings do. Three seeds of 60 steps settle nothing. Had you run one seed of each, you would now have a clear
 # opinion. And the slope? That of the spectral critic stays below 8 at every patch, as *derived*. But after so few steps
 # the other critics are not near 8, either: the table agrees with the bound, and does not show what it is good for.
 # Whether the average is ahead of the last weights depends on which of the two is worse by then, the noise or the lag.
@@ -1123,7 +1123,7 @@ if have_crops:
 # %%
 if have_crops:
     began = process_time()
-    on_real = gan.train_conditional(learn.images_hu, learn.labels, num_steps=300, device="cpu")
+    on_real = gan.train_conditional(learn.images_hu, learn.labels, num_steps=250, device="cpu")
     spent["conditional, on real crops"] = process_time() - began
     print(f"{spent['conditional, on real crops']:.0f} CPU s")
 
@@ -1198,7 +1198,7 @@ if have_crops:
 #   at every patch that was looked at.
 #
 # **You may not claim**
-# - That one loss, or one of the three remedies, is better than another. One seed each, or three of 80 steps; settings
+# - That one loss, or one of the three remedies, is better than another. One seed each, or three of 60 steps; settings
 #   tried by hand; and the same unseen patients were looked at again and again, here and when the recipe was chosen.
 #   They are *validation* patients.
 # - That made patches "look real". Nobody has looked in a way that counts. Lesson 09d has the reader's test, and with it
