@@ -502,8 +502,8 @@ plots.picture(
 
 # %% [markdown]
 # The cloud with the same mean and covariance has a Fréchet distance near 0 and misses the ring. Half of a ring is about
-# as precise as all of it. Now the patches, in the space of the 64 features. One suspect is new: the GAN with its noise **halved**.
-# Smaller noise keeps to the middle of what it has learned; pretty pictures in talks are often made so.
+# as precise as all of it. Now the patches, in the space of the 64 features. One suspect is new: the GAN with its noise
+# **halved**. Smaller noise keeps to the middle of what it has learned; pretty pictures in talks are often made so.
 #
 # **Predict:** what does halved noise do to the precision, and to the recall?
 
@@ -668,7 +668,8 @@ assert np.median(grain["VAE"]) < np.median(grain["GAN"])
 #
 # because once $D$ is known, $M$ depends on $U$ alone. **Made patches contain nothing about the population that the
 # patients did not contain.** (The [data processing inequality](glossary:data-processing-inequality).) An ideal learner
-# gains nothing from them.
+# gains nothing from them. (The recipe $g$ counts as given. If it was tuned on other patients, as ours was, whatever it
+# has from them is theirs.)
 #
 # They can do harm. Take the smallest case: a mean. $n$ real values of variance 1 have the mean $\bar x$; a "generator"
 # learns it, and makes $m$ values from $N(\bar x,1)$. With $e$ for the mean of the made ones minus $\bar x$, the mean
@@ -892,20 +893,24 @@ assert column(50, "classical", SIMULATED).mean() > column(200, "nothing", SIMULA
 #   But that is no shrug: see the highest upper end above. A gain beyond it is not likely with this recipe.
 # - *On top of* classical augmentation made patches **do harm**: on simulated test patients at every size, with
 #   intervals below 0; on real crops the means are negative, too. Of the twelve intervals about one in twenty would
-#   leave out 0 by chance. Four do, all on the same side.
+#   leave out 0 by chance. Four do, all on the same side. (The twelve share classifiers, so they are not
+#   independent.)
 #
 # In a currency that a clinic knows: with classical augmentation 50 patients taught this network, on average, what it
 # took 200 to teach without. That knowledge cost nothing, and it was **yours**.
 #
 # Why the harm? The steps are equal, so each made patch takes the place of a look at a patient. Half of the looks went
-# to patches with another grain and another contrast, in which the condition is not always obeyed. And more patients
-# hardly brought the generators nearer to unseen patches (last lines above): they train for the same number of steps,
-# and it is the recipe that limits them. The study does not tell these causes apart. A better generator, a smaller
+# to patches with another grain and another contrast, in which the condition is not always obeyed. The game itself aims
+# beside the data: the critic also rejects patients' patches under a wrong condition, and if it is the best critic, the
+# best generator makes $2p(x\mid c)-p(x)$ where that is positive. The classes are pushed apart, and patches that fit
+# either class, the ones a classifier needs most, become rare. And more patients hardly brought the generators nearer to
+# unseen patches (last lines above): they train for the same number of steps, so the recipe seems to limit them. The
+# study does not tell these causes apart. A better generator, a smaller
 # share of made patches, or first made and then real ones are other studies.
 #
 # Two things that the interval does not hold. All replicates share their test patients; each row of the CSV has a paired
-# interval over those as well. And all generators share one recipe, which was chosen by a Fréchet distance, not by this
-# score.
+# interval over those as well. And all generators share one recipe. It was chosen among some thirty, with one seed
+# each, by a Fréchet distance from other simulated patients, not by this score: another choice might do better or worse.
 
 # %% [markdown]
 # ### One column, live
@@ -1198,9 +1203,10 @@ assert all(on_blocks["classical", size].low > 0 > on_blocks["made on top", size]
 assert all(e.low < 0 < e.high for (name, _), e in on_blocks.items() if name == "made")
 
 # %% [markdown]
-# The same verdict, with nobody simulated. Turned and mirrored crops help. Made ones, against nothing, cannot be told
-# from no gain; on top of classical augmentation they do harm. (Here the replicates are **not** strangers: 200 blocks
-# out of 297 overlap, and all share their test blocks. These intervals are narrower than they would be for other patients.)
+# The same verdict, with nobody simulated. Classical augmentation helps. Made ones, against nothing, cannot be told from
+# no gain; on top of classical augmentation they do harm. (Two cautions. These are eight intervals more. And here the
+# replicates are **not** strangers: sets of 200 out of 297 blocks overlap, and all share their test blocks. So these
+# intervals are narrower than they would be for other patients.)
 
 # %% [markdown]
 # ## What you may claim
