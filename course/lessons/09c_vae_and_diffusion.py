@@ -476,8 +476,8 @@ ex.noised.check(noised)
 # %% [markdown]
 # At the end nothing of the patch may be left: sampling will start from pure noise, so $\bar\alpha_T$ must be near 0.
 #
-# **Predict:** the first paper ([Ho 2020](https://doi.org/10.48550/arXiv.2006.11239)) let $\beta_t$ grow from 0.0001 to
-# 0.02, in 1,000 steps. Somebody takes the same two numbers, and 50 steps. What share of the variance is still the
+# **Predict:** the paper of [Ho and others 2020](https://doi.org/10.48550/arXiv.2006.11239) let $\beta_t$ grow from
+# 0.0001 to 0.02, in 1,000 steps. Somebody takes the same two numbers, and 50 steps. What share of the variance is still the
 # patch's own at the end?
 
 # %%
@@ -909,16 +909,19 @@ if have_crops:
     ).vae.cpu()
     before, after = (bounds(net, *judge) for net in (shipped, tuned))
     own = bounds(shipped, scaled["unseen"], shown["unseen"])
+    grey = bounds(shipped, gan.scale(np.full((1, 32, 32), -800.0)), gan.conditions([0]))[0]
     print("unseen simulated", metrics.mean_over_patients(own, patients=parts["unseen"].patients), "nats")
     for name, values in {"real, before": before, "real, after": after, "difference": after - before}.items():
         print(name, metrics.mean_over_patients(values, patients=people).counted_in("block"), "nats")
-    assert after.mean() > before.mean()
+    print(f"-800 HU everywhere: {grey:.0f} nats, higher than {np.mean(own < grey):.0%} of the simulated patches")
+    assert after.mean() > before.mean() and grey > own.mean()
 
 # %% [markdown]
 # The paired difference is over the same crops, resampled in blocks. By these bounds, a difference of $k$ nats makes a
 # crop $e^k$ times likelier under the one model than under the other; over 1,024 pixels such numbers grow fast. Beware: a
-# high bound is no certificate. Flat patches without any content are the likeliest of all, and a model of this kind may
-# call other people's images *likelier* than its own ([Nalisnick 2019](https://doi.org/10.48550/arXiv.1810.09136)).
+# high bound is no certificate. A flat grey patch, which nobody ever saw in a patient, is among the likeliest (last
+# line), and a model of this kind may call other people's images *likelier* than its own
+# ([Nalisnick 2019](https://doi.org/10.48550/arXiv.1810.09136)).
 #
 # **What would it make of them?** Now the denoiser: 60 steps of training on real crops, from the weights that know
 # simulated patients.
@@ -1019,7 +1022,7 @@ if have_crops:
 # - A diffusion chain has a closed form at every step, and must end at pure noise: check the last alpha-bar.
 # - One step back is a product of two Gaussians. The network guesses the noise; the best guess is a mean, too, but only
 #   a small step is taken with it.
-# - No peak is lost, and the price is time: one pass a step.
+# - On the ring no peak was lost. The price is time: one pass a step.
 # - Compare at equal numbers of patches, beside the noise floor, and say how often each was trained.
 #
 # ### Key terms
