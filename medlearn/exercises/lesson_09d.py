@@ -194,7 +194,8 @@ def _inside(real, made, neighbours, *, offset=0, radii_of=None):
 def _first_points():
     """Return real points on a line and made ones: with 1 neighbour the balls have the radii 1, 1 and 3."""
     real = np.array([[0.0, 0.0], [1.0, 0.0], [4.0, 0.0]])
-    made = np.array([[0.5, 0.5], [6.5, 0.0], [-2.0, 0.0], [7.5, 0.0]])  # in, in (third ball), out, out
+    # in, in (third ball), out, out, in (on the third ball's border): 3 of 5
+    made = np.array([[0.5, 0.5], [6.5, 0.0], [-2.0, 0.0], [7.5, 0.0], [7.0, 0.0]])
     return real, made, 1
 
 
@@ -233,6 +234,12 @@ def _first_points():
                 _distances(made, real).min(axis=1) <= np.sort(_distances(real, real), axis=1)[:, neighbours].mean()
             ).mean(),
             "You gave all balls one radius. Each real point has its own: small where the points are dense.",
+        ),
+        (
+            lambda real, made, neighbours: (
+                (_distances(made, real) < np.sort(_distances(real, real), axis=1)[:, neighbours]).any(axis=1).mean()
+            ),
+            "A point on the border counts, too: <=, not <.",
         ),
         (
             lambda real, made, neighbours: np.take_along_axis(
