@@ -60,6 +60,10 @@ def _divergence(mean, log_variance, *, half=0.5, spread=np.exp, log=1.0, power=2
             lambda mean, log_variance: -_divergence(mean, log_variance),
             "The sign is turned. A divergence is never negative.",
         ),
+        (
+            lambda mean, log_variance: _divergence(mean, log_variance) / np.log(2),
+            "Those are bits. Asked are nats: do not divide by log(2).",
+        ),
     ],
     hints=[
         "The variance is np.exp(log_variance).",
@@ -173,6 +177,10 @@ def through_the_draw(slopes, log_variance, noise):
         (
             lambda images, outputs: np.std(images),
             "That is the spread of the images. The noise is what the outputs do not explain: images - outputs.",
+        ),
+        (
+            lambda images, outputs: np.sqrt(np.sum((images - outputs) ** 2) / (np.size(images) - 1)),
+            "You divided by N - 1. No mean was estimated from these errors, and the likelihood is highest with N.",
         ),
     ],
     hints=[
@@ -290,6 +298,10 @@ def _noised(clean, noise, betas, step, *, shift=0, product=np.prod, root=np.sqrt
         (
             lambda clean, noise, betas, step: _noised(noise, clean, betas, step),
             "Image and noise have changed places: early on nearly all of the image is left.",
+        ),
+        (
+            lambda clean, noise, betas, step: _noised(clean, noise, betas, len(betas)),
+            "You took the whole chain. The product ends at step t: betas[:step].",
         ),
     ],
     hints=[
