@@ -120,10 +120,47 @@ def gradient_penalty(critic, real, made, *, conditions=None, target=1.0, generat
     if real.shape != made.shape:
         raise ValueError(f"real and made must have the same shape, got {tuple(real.shape)} and {tuple(made.shape)}.")
     share = torch.rand(len(real), *[1] * (real.ndim - 1), generator=generator, dtype=real.dtype).to(real.device)
-    points = (share * real + (1 - share) * made).detach().requires_grad_()
+    slopes = _slopes(critic, share * real + (1 - share) * made, conditions)
+    return (slopes.norm(dim=1) - target).square().mean()
+
+
+def r1_penalty(critic, real, *, conditions=None):
+    r"""Return half the mean of :math:`\|\nabla_x f(x)\|^2` at the real points: R1.
+
+    It asks a critic that sees no difference any more to be flat where the data are. Without it the game may circle
+    about its rest; with it, it comes to rest nearby.
+
+    Parameters
+    ----------
+    critic : function
+        As for :func:`gradient_penalty`.
+    real : tensor, shape (n, ...)
+    conditions : tensor, shape (n, c), optional
+
+    Returns
+    -------
+    tensor, a number
+        Its slope with respect to the critic's weights can be taken.
+
+    Examples
+    --------
+    >>> slope = torch.tensor([3.0, 4.0])  # of norm 5 everywhere: 25 / 2
+    >>> r1_penalty(lambda points: points @ slope, torch.zeros(7, 2))
+    tensor(12.5000)
+
+    References
+    ----------
+    Mescheder L, Geiger A, Nowozin S, ICML 2018, https://doi.org/10.48550/arXiv.1801.04406.
+    """
+    return _slopes(critic, real, conditions).square().sum(dim=1).mean() / 2
+
+
+def _slopes(critic, points, conditions):
+    """Return the slope of the critic's score at each point, shape (n, numbers of a point)."""
+    points = points.detach().requires_grad_()
     scores = critic(points) if conditions is None else critic(points, conditions)
     (slopes,) = torch.autograd.grad(scores.sum(), points, create_graph=True)
-    return (slopes.flatten(1).norm(dim=1) - target).square().mean()
+    return slopes.flatten(1)
 
 
 def _check_scores(kind, *scores):

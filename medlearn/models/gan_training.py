@@ -8,9 +8,11 @@ from tqdm.auto import tqdm
 
 from medlearn import runtime
 from medlearn.models.gan_average import MovingAverage
-from medlearn.models.gan_losses import KINDS, discriminator_loss, generator_loss, gradient_penalty
+from medlearn.models.gan_losses import KINDS, discriminator_loss, generator_loss, gradient_penalty, r1_penalty
 from medlearn.models.gan_making import Watch, call
 from medlearn.models.gan_networks import Critic, Generator
+
+R1_EVERY = 4  # steps: R1 costs a second slope, and is as good when it is seldom and as much stronger (Karras 2020)
 
 
 @dataclass
@@ -42,8 +44,9 @@ class GanRun:
 
 def train(
     images, *, conditions=None, generator=None, critic=None, kind="non-saturating", num_steps=1000, batch_size=64,
-    critic_steps=1, learning_rates=(2e-4, 2e-4), betas=(0.5, 0.999), penalty=0.0, mismatch=False,
-    decay=0.999, schedule="constant", change=None, watch_every=0, distance=None, seed=0, device=None, progress=True,
+    critic_steps=1, learning_rates=(2e-4, 2e-4), betas=(0.5, 0.999), penalty=0.0, r1=0.0, mismatch=False,
+    decay=0.999, schedule="constant", change=None, shake=None, watch_every=0, distance=None, seed=0,
+    device=None, progress=True,
 ):  # fmt: skip
     """Train a generator against a critic.
 
@@ -67,6 +70,8 @@ def train(
         Of both.
     penalty : float, optional
         Weight of the gradient penalty in the critic's loss; 10 is usual with ``"wasserstein"``.
+    r1 : float, optional
+        Weight of :func:`~medlearn.models.gan.r1_penalty` in the critic's loss, counted every fourth step, fourfold.
     mismatch : bool, optional
         Count real images under the conditions of other images as made ones too: the critic must look at both. The game
         then aims beside the data. Half of what counts as made, ``(q(x|c) + p(x)) / 2``, is to look like ``p(x|c)``:
@@ -78,6 +83,10 @@ def train(
         ``"linear"``: both rates fall in a straight line, to 0 after the last step. The game then calms down.
     change : function, optional
         Takes a batch of real images and a ``torch.Generator``, returns what the critic sees of them: augmentation.
+    shake : function, optional
+        Like ``change``, but for real **and** made images, and for the generator's turn too: the critic never sees an
+        image as it is, so it cannot learn the training images by heart, and yet what shaking does to made images is
+        no fault of theirs (Zhao 2020). Slopes must be able to pass through it.
     watch_every : int, optional
         Keep a frame at the first step, then each time so many steps are done. 0: none.
     distance : function, optional
@@ -124,10 +133,12 @@ def train(
             real, asked, latent = draw()
             losses[0, step] = critic_step(
                 generator, critic, optimizers[1], real, latent, asked, kind=kind, penalty=penalty,
-                mismatch=mismatch, rng=rng,
+                r1=0.0 if step % R1_EVERY else R1_EVERY * r1, mismatch=mismatch, shake=shake, rng=rng,
             )  # fmt: skip
         _, asked, latent = draw(images_too=False)
-        losses[1, step] = generator_step(generator, critic, optimizers[0], latent, asked, kind=kind)
+        losses[1, step] = generator_step(
+            generator, critic, optimizers[0], latent, asked, kind=kind, shake=shake, rng=rng
+        )
         averaged.update(generator)
         watch(step + 1)
     history = {"steps": np.arange(1, num_steps + 1), "critic_loss": losses[0], "generator_loss": losses[1]}
@@ -135,29 +146,36 @@ def train(
 
 
 def critic_step(
-    generator, critic, optimizer, real, latent, conditions=None, *, kind, penalty=0.0, mismatch=False, rng=None
-):
+    generator, critic, optimizer, real, latent, conditions=None, *, kind, penalty=0.0, r1=0.0, mismatch=False,
+    shake=None, rng=None,
+):  # fmt: skip
     """Let the critic learn from one batch of real patches and as many made ones; return its loss.
 
     The made patches are detached: this step must not change the generator.
     """
     made = call(generator, latent, conditions).detach()
+    if shake is not None:
+        real, made = shake(real, rng), shake(made, rng)
     on_real, on_made = (call(critic, images, conditions) for images in (real, made))
     if mismatch:  # each real patch under what its neighbour in the batch shows
         on_made = torch.cat([on_made, critic(real, conditions.roll(1, dims=0))])
     loss = discriminator_loss(on_real, on_made, kind=kind)
     if penalty:
         loss = loss + penalty * gradient_penalty(critic, real, made, conditions=conditions, generator=rng)
+    if r1:
+        loss = loss + r1 * r1_penalty(critic, real, conditions=conditions)
     optimizer.zero_grad()
     loss.backward()
     optimizer.step()
     return loss.item()
 
 
-def generator_step(generator, critic, optimizer, latent, conditions=None, *, kind):
+def generator_step(generator, critic, optimizer, latent, conditions=None, *, kind, shake=None, rng=None):
     """Let the generator learn from what the critic says of one batch; return its loss. The critic stays as it is."""
     critic.requires_grad_(False)  # the slope goes through the critic, but not into its weights: a third less work
-    loss = generator_loss(call(critic, call(generator, latent, conditions), conditions), kind=kind)
+    made = call(generator, latent, conditions)
+    made = made if shake is None else shake(made, rng)
+    loss = generator_loss(call(critic, made, conditions), kind=kind)
     optimizer.zero_grad()
     loss.backward()
     optimizer.step()

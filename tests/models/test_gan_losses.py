@@ -129,6 +129,20 @@ def test_gradient_penalty_takes_the_norm_over_a_whole_image_and_hands_on_the_con
     assert penalty.item() == pytest.approx(5.0)
 
 
+def test_r1_of_a_linear_critic_is_half_its_squared_norm_and_its_slope_is_the_weights():
+    weights = torch.tensor([1.0, -2.0, 2.0], requires_grad=True)  # 1 + 4 + 4 = 9
+    penalty = gan.r1_penalty(lambda points: points @ weights, torch.rand(5, 3))
+    assert penalty.item() == pytest.approx(9 / 2)
+    (slope,) = torch.autograd.grad(penalty, weights)
+    assert torch.allclose(slope, weights)
+
+
+def test_r1_looks_at_the_real_points_under_their_conditions():
+    real, asked = torch.tensor([[1.0], [3.0]]), torch.tensor([[2.0], [1.0]])
+    penalty = gan.r1_penalty(lambda x, c: c[:, 0] * x[:, 0] ** 2 / 2, real, conditions=asked)  # slopes 2 and 3
+    assert penalty.item() == pytest.approx((4 + 9) / 2 / 2)
+
+
 def test_gradient_penalty_has_the_slope_of_central_differences():
     torch.manual_seed(4)
     critic = nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 1), nn.Flatten(0)).double()

@@ -184,6 +184,29 @@ def test_change_acts_on_real_images_only():
     assert not torch.equal(_weights(plain.critic), _weights(changed.critic))
 
 
+def test_shake_acts_on_real_and_made_images_in_both_turns():
+    seen = []
+
+    def shake(images, rng):
+        seen.append(images.detach().clone())
+        return torch.zeros_like(images) + 0 * images
+
+    run = _train(shake=shake, num_steps=2)
+    assert len(seen) == 2 * 3  # real, made, and made again for the generator's turn
+    assert not torch.equal(seen[0], seen[1]) and not torch.equal(seen[1], seen[2])
+    assert len(set(run.history["generator_loss"].tolist())) == 2  # the critic's biases still learn
+
+
+def test_r1_counts_every_fourth_step_fourfold():
+    plain, held = (_train(r1=r1, num_steps=1, learning_rates=(0.0, 0.0)) for r1 in (0.0, 0.5))
+    more = (held.history["critic_loss"] - plain.history["critic_loss"])[0]
+    assert more > 0
+    twice = _train(r1=1.0, num_steps=8, learning_rates=(0.0, 0.0)).history["critic_loss"]
+    base = _train(r1=0.0, num_steps=8, learning_rates=(0.0, 0.0)).history["critic_loss"]
+    assert np.flatnonzero(np.abs(twice - base) > 1e-9).tolist() == [0, 4]
+    assert (twice - base)[0] == pytest.approx(2 * more, rel=1e-3)
+
+
 def test_frames_are_of_the_same_noise_and_at_the_steps_asked_for():
     run = _train(watch_every=2, num_steps=5, distance=lambda made: made.shape[0] + made.mean() * 0)
     assert run.frame_steps.tolist() == [1, 2, 4]
