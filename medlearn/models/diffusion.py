@@ -13,7 +13,7 @@ import torch
 from tqdm.auto import tqdm
 
 from medlearn import runtime
-from medlearn.models import gan
+from medlearn.models import gan, gan_making
 from medlearn.models.diffusion_network import Denoiser
 from medlearn.models.diffusion_schedule import Schedule, add_noise, posterior, schedule, step_back
 from medlearn.models.weights import load
@@ -153,10 +153,7 @@ def make_patches(denoiser, count_or_conditions, *, seed=0, batch_size=256, size=
     >>> make_patches(denoiser, 3).shape
     (3, 32, 32)
     """
-    conditions = count_or_conditions if torch.is_tensor(count_or_conditions) else None
-    count = count_or_conditions if conditions is None else len(conditions)
-    if count < 1:
-        raise ValueError(f"count_or_conditions must ask for one patch or more, got {count}.")
+    count, conditions = gan_making.asked_for(count_or_conditions)
     device = next(denoiser.parameters()).device
     chain = _chain_of(denoiser)
     draws = torch.Generator().manual_seed(seed)

@@ -38,10 +38,7 @@ def make_patches(generator, count_or_conditions, *, seed=0, batch_size=256):
     >>> make_patches(Generator(channels=4), 3).shape
     (3, 32, 32)
     """
-    asked = count_or_conditions if torch.is_tensor(count_or_conditions) else None
-    count = count_or_conditions if asked is None else len(asked)
-    if count < 1:
-        raise ValueError(f"count_or_conditions must ask for one patch or more, got {count}.")
+    count, asked = asked_for(count_or_conditions)
     generator.eval()
     device = next(generator.parameters()).device
     latents = _noise(count, generator.latent, seed).split(batch_size)
@@ -49,6 +46,26 @@ def make_patches(generator, count_or_conditions, *, seed=0, batch_size=256):
     wanted = [some if some is None else some.to(device) for some in wanted]
     made = [call(generator, z.to(device), some) for z, some in zip(latents, wanted, strict=True)]
     return np.concatenate([unscale(images) for images in made])
+
+
+def asked_for(count_or_conditions):
+    """Return how many patches are asked for, and their conditions or None.
+
+    Raises
+    ------
+    ValueError
+        If there is not one patch or more.
+
+    Examples
+    --------
+    >>> asked_for(3)
+    (3, None)
+    """
+    asked = count_or_conditions if torch.is_tensor(count_or_conditions) else None
+    count = count_or_conditions if asked is None else len(asked)
+    if count < 1:
+        raise ValueError(f"count_or_conditions must ask for one patch or more, got {count}.")
+    return count, asked
 
 
 def _noise(count, latent, seed):

@@ -12,7 +12,7 @@ import torch
 from tqdm.auto import tqdm
 
 from medlearn import runtime
-from medlearn.models import gan
+from medlearn.models import gan, gan_making
 from medlearn.models.vae_network import VAE, draw_latent, gaussian_kl, vae_loss
 from medlearn.models.weights import load
 
@@ -130,10 +130,7 @@ def make_patches(vae, count_or_conditions, *, seed=0, pixel_noise=False, batch_s
     >>> make_patches(VAE(channels=4), 3).shape
     (3, 32, 32)
     """
-    conditions = count_or_conditions if torch.is_tensor(count_or_conditions) else None
-    count = count_or_conditions if conditions is None else len(conditions)
-    if count < 1:
-        raise ValueError(f"count_or_conditions must ask for one patch or more, got {count}.")
+    count, conditions = gan_making.asked_for(count_or_conditions)
     device, draws = next(vae.parameters()).device, torch.Generator().manual_seed(seed)
     latent = torch.randn(count, vae.latent, generator=draws)
     images = []
