@@ -12,7 +12,7 @@ from medlearn import data
 from medlearn.models import gan
 from studies.records import save_arrays
 
-UNSEEN_SEED, REHEARSAL_SEED, TEST_SEED = 1000, 1001, 2000  # of data.load_nodule_patches; replicate r has seed r
+UNSEEN_SEED, REHEARSAL_SEED, TEST_SEED = 1000, 1001, 3000  # of data.load_nodule_patches; replicate r has seed r
 SIMULATED, REAL = "simulated", "real"
 FRACTIONS = (0.85, 0.15)  # of LUNA16's rows: development, test
 

@@ -16,7 +16,7 @@ NAMES = {
     f"{REAL}-test": "LUNA16 test rows",
     f"{REAL}-development": "LUNA16 development rows",
 }
-FACTS = ("python", "torch", "medlearn", "date")
+FACTS = ("python", "torch", "medlearn", "commit", "date")
 REFERENCE = "nothing"
 
 
@@ -49,6 +49,7 @@ def list_rows(records, folder):
             row |= {"training_auc": record["result"]["training_auc"], "steps": record["result"]["steps"]}
             row |= {"frechet": generator["frechet"] if with_made else ""}
             row |= {"cpu_seconds": record["result"]["train_cpu_seconds"]}
+            row |= {"generator_steps": generator["steps"] if with_made else ""}
             row |= {"generator_cpu_seconds": generator["train_cpu_seconds"] if with_made else ""}
             yield row | {fact: record.get(fact, "") for fact in FACTS}
 

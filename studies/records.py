@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import platform
+import subprocess
 from datetime import date
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -49,12 +50,23 @@ def save_arrays(path, **arrays):
 
 
 def facts():
-    """Return the versions and the date, for the record of a job."""
-    found = {"python": platform.python_version()}
+    """Return the versions and the date, for the record of a job; the commit, where git can tell it."""
+    found = {"python": platform.python_version(), "commit": _commit()}
     for package in PACKAGES:
         with contextlib.suppress(PackageNotFoundError):
             found[package] = version(package)
     return found | {"date": date.today().isoformat()}
+
+
+def _commit():
+    """Return the commit of the repository, with ``-dirty`` if files differ from it; "" outside of any."""
+    try:
+        found = subprocess.run(
+            ["git", "describe", "--always", "--dirty"], cwd=Path(__file__).parent, capture_output=True, text=True
+        )
+    except FileNotFoundError:  # no git on this machine
+        return ""
+    return found.stdout.strip()
 
 
 @contextlib.contextmanager

@@ -6,7 +6,7 @@ The parts are in their own modules and can be reached from here: the networks in
 """
 
 from medlearn.models.gan_average import MovingAverage
-from medlearn.models.gan_conditional import load_generator, train_conditional
+from medlearn.models.gan_conditional import RECIPE, load_generator, train_conditional
 from medlearn.models.gan_losses import discriminator_loss, generator_loss, gradient_penalty, r1_penalty
 from medlearn.models.gan_making import make_patches
 from medlearn.models.gan_networks import Critic, Generator
@@ -15,6 +15,7 @@ from medlearn.models.gan_shaking import shaken
 from medlearn.models.gan_training import GanRun, critic_step, generator_step, train
 
 __all__ = [
+    "RECIPE",
     "Critic",
     "GanRun",
     "Generator",

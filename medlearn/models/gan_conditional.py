@@ -6,6 +6,7 @@ import torch
 
 from medlearn.models.gan_networks import Critic, Generator
 from medlearn.models.gan_scaling import conditions, middle, scale
+from medlearn.models.gan_shaking import shaken
 from medlearn.models.gan_training import train
 from medlearn.models.nodule_augmentation import symmetries
 from medlearn.models.weights import load
@@ -14,21 +15,28 @@ WEIGHTS = Path(__file__).with_name("gan_generator.safetensors")
 CHANNELS = 32
 
 
+# What train_conditional hands to train, but for the functions; numbers only, so that a study can store it.
+RECIPE = {
+    "kind": "non-saturating",
+    "num_steps": 2000,
+    "learning_rates": (1e-3, 1e-3),
+    "betas": (0.0, 0.99),
+    "r1": 1.0,
+    "mismatch": 0.2,
+    "decay": 0.999,
+}
+
+
 def train_conditional(
-    images_hu, labels, diameters_mm=None, *, num_steps=500, watch_every=0, distance=None, seed=0, device=None,
-    progress=True,
+    images_hu, labels, diameters_mm=None, *, num_steps=RECIPE["num_steps"], watch_every=0, distance=None, seed=0,
+    device=None, progress=True,
 ):  # fmt: skip
     """Train a generator that can be asked for a nodule or none, and for a diameter.
 
-    The recipe: hinge losses; spectral normalisation in the critic, which learns four times as fast as the generator;
-    real patches under wrong conditions count as made ones; real patches are turned and mirrored at random; the rates
-    fall to 0; a moving average of the generator. It was chosen among about thirty variants, each tried once, by the
-    Fréchet distance of either class to 80 SIMULATED patients that none of them was trained on (seeds 1000 to 1079), for
-    half a minute on one core.
-
-    With wrong conditions the game aims beside the data (:func:`~medlearn.models.gan.train`, ``mismatch``): at nodules
-    and patches without one that are more unlike than they are. Short games stop before that: after 500 steps, lesson
-    06's network told made nodules from the others with an AUC of 0.94, those of the unseen patients with one of 0.96.
+    The recipe, ``RECIPE``: non-saturating losses; real patches are turned and mirrored at random; what the critic sees,
+    real or made, is shaken (:func:`~medlearn.models.gan.shaken`), and its slope at real patches is held by R1; a fifth
+    of what counts as made are real patches under wrong conditions; a moving average of the generator. ``WEIGHTS.md``
+    beside the weights tells how it was chosen.
 
     Parameters
     ----------
@@ -63,11 +71,11 @@ def train_conditional(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         generator = Generator(conditions=asked.shape[1], channels=CHANNELS)
-        critic = Critic(conditions=asked.shape[1], channels=CHANNELS, spectral=True)
+        critic = Critic(conditions=asked.shape[1], channels=CHANNELS)
     return train(
-        scale(middle(images_hu)), conditions=asked, generator=generator, critic=critic, kind="hinge",
-        num_steps=num_steps, learning_rates=(5e-4, 2e-3), mismatch=True, decay=0.995, schedule="linear", change=turned,
+        scale(middle(images_hu)), conditions=asked, generator=generator, critic=critic, change=turned, shake=shaken,
         watch_every=watch_every, distance=distance, seed=seed, device=device, progress=progress,
+        **RECIPE | {"num_steps": num_steps},
     )  # fmt: skip
 
 

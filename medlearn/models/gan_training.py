@@ -44,8 +44,8 @@ class GanRun:
 
 def train(
     images, *, conditions=None, generator=None, critic=None, kind="non-saturating", num_steps=1000, batch_size=64,
-    critic_steps=1, learning_rates=(2e-4, 2e-4), betas=(0.5, 0.999), penalty=0.0, r1=0.0, mismatch=False,
-    decay=0.999, schedule="constant", change=None, shake=None, watch_every=0, distance=None, seed=0,
+    critic_steps=1, learning_rates=(2e-4, 2e-4), betas=(0.5, 0.999), penalty=0.0, r1=0.0, mismatch=0.0,
+    decay=0.999, change=None, shake=None, watch_every=0, distance=None, seed=0,
     device=None, progress=True,
 ):  # fmt: skip
     """Train a generator against a critic.
@@ -72,15 +72,14 @@ def train(
         Weight of the gradient penalty in the critic's loss; 10 is usual with ``"wasserstein"``.
     r1 : float, optional
         Weight of :func:`~medlearn.models.gan.r1_penalty` in the critic's loss, counted every fourth step, fourfold.
-    mismatch : bool, optional
-        Count real images under the conditions of other images as made ones too: the critic must look at both. The game
-        then aims beside the data. Half of what counts as made, ``(q(x|c) + p(x)) / 2``, is to look like ``p(x|c)``:
-        the best generator is ``2 p(x|c) - p(x)`` where that is positive. It makes conditions differ more than they do
-        (means twice as far from the middle where they overlap), and fewer of the images that would fit either.
+    mismatch : float, optional
+        From 0 to 0.5. So large a share of what counts as made are real images under the conditions of other images: the
+        critic must look at both. The game then aims beside the data. With a share m, ``(1 - m) q(x|c) + m p(x)`` is to
+        look like ``p(x|c)``, so the best generator is ``(p(x|c) - m p(x)) / (1 - m)`` where that is positive. It makes
+        conditions differ more than they do (where they overlap, means 1 / (1 - m) times as far from the middle), and
+        fewer of the images that would fit either.
     decay : float, optional
         Of the moving average of the generator.
-    schedule : {"constant", "linear"}, optional
-        ``"linear"``: both rates fall in a straight line, to 0 after the last step. The game then calms down.
     change : function, optional
         Takes a batch of real images and a ``torch.Generator``, returns what the critic sees of them: augmentation.
     shake : function, optional
@@ -114,7 +113,7 @@ def train(
     >>> run.frames.shape, run.frame_steps.tolist(), run.history["critic_loss"].shape
     ((2, 64, 32, 32), [1, 2], (3,))
     """
-    _check(images, conditions, mismatch, kind, schedule)
+    _check(images, conditions, mismatch, kind)
     _check_positive(num_steps=num_steps, batch_size=batch_size, critic_steps=critic_steps)
     device, rng = torch.device(device or runtime.pick_device()), torch.Generator().manual_seed(seed)
     generator, critic = _networks(generator, critic, 0 if conditions is None else conditions.shape[1], seed, device)
@@ -127,8 +126,6 @@ def train(
     watch = Watch(averaged.model, conditions, watch_every, distance, seed)
     losses = np.zeros((2, num_steps))
     for step in tqdm(range(num_steps), desc="steps", disable=not progress, leave=False):
-        for optimizer, rate in zip(optimizers, learning_rates, strict=True):
-            optimizer.param_groups[0]["lr"] = rate * (1 - step / num_steps if schedule == "linear" else 1)
         for _ in range(critic_steps):
             real, asked, latent = draw()
             losses[0, step] = critic_step(
@@ -146,7 +143,7 @@ def train(
 
 
 def critic_step(
-    generator, critic, optimizer, real, latent, conditions=None, *, kind, penalty=0.0, r1=0.0, mismatch=False,
+    generator, critic, optimizer, real, latent, conditions=None, *, kind, penalty=0.0, r1=0.0, mismatch=0.0,
     shake=None, rng=None,
 ):  # fmt: skip
     """Let the critic learn from one batch of real patches and as many made ones; return its loss.
@@ -157,8 +154,9 @@ def critic_step(
     if shake is not None:
         real, made = shake(real, rng), shake(made, rng)
     on_real, on_made = (call(critic, images, conditions) for images in (real, made))
-    if mismatch:  # each real patch under what its neighbour in the batch shows
-        on_made = torch.cat([on_made, critic(real, conditions.roll(1, dims=0))])
+    wrong = round(mismatch / (1 - mismatch) * len(real))
+    if wrong:  # so many real patches, each under what its neighbour in the batch shows
+        on_made = torch.cat([on_made, critic(real[:wrong], conditions.roll(1, dims=0)[:wrong])])
     loss = discriminator_loss(on_real, on_made, kind=kind)
     if penalty:
         loss = loss + penalty * gradient_penalty(critic, real, made, conditions=conditions, generator=rng)
@@ -211,19 +209,19 @@ def _networks(generator, critic, num_conditions, seed, device):
     return [model.to(device, memory_format=torch.channels_last).train() for model in (generator, critic)]
 
 
-def _check(images, conditions, mismatch, kind, schedule):
+def _check(images, conditions, mismatch, kind):
     if len(images) < 2:
         raise ValueError(f"images must hold 2 patches or more, got {len(images)}.")
     if not images.abs().max() <= 1:
         raise ValueError("images must lie within -1 to 1, without NaN; use gan.scale(images_hu).")
     if conditions is not None and len(conditions) != len(images):
         raise ValueError(f"there are {len(images)} images and {len(conditions)} conditions: give one for each image.")
+    if not 0 <= mismatch <= 0.5:
+        raise ValueError(f"mismatch must be from 0 to 0.5, got {mismatch}.")
     if mismatch and conditions is None:
-        raise ValueError("mismatch=True needs conditions: without any, none can be wrong.")
+        raise ValueError(f"mismatch={mismatch} needs conditions: without any, none can be wrong.")
     if kind not in KINDS:
         raise ValueError(f"kind must be one of {', '.join(KINDS)}, got {kind!r}.")
-    if schedule not in ("constant", "linear"):
-        raise ValueError(f"schedule must be constant or linear, got {schedule!r}.")
 
 
 def _check_positive(**options):

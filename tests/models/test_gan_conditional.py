@@ -34,7 +34,7 @@ def test_recipe_has_what_it_says():
     images, labels, _ = _few()
     run = gan.train_conditional(images, labels, watch_every=1, distance=lambda made: float(len(made)), **TINY)
     assert run.generator.conditions == run.critic.conditions == 2
-    assert hasattr(run.critic.output, "parametrizations")
+    assert not hasattr(run.critic.output, "parametrizations")
     assert run.distances.tolist() == [512, 512]
     assert run.frames.shape == (2, 64, 32, 32)
 

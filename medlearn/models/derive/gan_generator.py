@@ -21,7 +21,6 @@ from medlearn.models.nodule_features import features, load_feature_net
 from medlearn.models.weights import save
 
 NUM_PATIENTS, FIRST_SEED, UNSEEN_SEED = 80, 0, 1000
-NUM_STEPS = 500
 SEED = 0
 
 
@@ -29,7 +28,7 @@ def main(arguments=None):
     """Train and write the generator; say how far its patches are from those of unseen patients."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--patients", type=int, default=NUM_PATIENTS)
-    parser.add_argument("--steps", type=int, default=NUM_STEPS)
+    parser.add_argument("--steps", type=int, default=gan.RECIPE["num_steps"])
     parser.add_argument("--path", type=Path, default=WEIGHTS)
     chosen = parser.parse_args(arguments)
     torch.set_num_threads(1)  # the order of sums, and so the last digits, depend on it
