@@ -410,6 +410,18 @@ def gain_over_replicates(with_made, without):
             "`share` is the share of made ones: pairs of two patients have (1 - share) squared.",
         ),
         (
+            lambda share, auc: (
+                (1 - share) ** 2 * auc[0][0] + 2 * share * (1 - share) * auc[0][1] + share**2 * auc[1][1]
+            ),
+            "You took auc[0][1] for both kinds of mixed pairs. With only the nodule made it is auc[1][0].",
+        ),
+        (
+            lambda share, auc: (
+                (1 - share) ** 2 * auc[0][0] + 2 * share * (1 - share) * auc[1][0] + share**2 * auc[1][1]
+            ),
+            "You took auc[1][0] for both kinds of mixed pairs. With only the other one made it is auc[0][1].",
+        ),
+        (
             lambda share, auc: float(np.mean(auc)),
             "A plain mean holds for a share of one half only.",
         ),
