@@ -132,7 +132,7 @@ def work(options, folder):
     )
 
 
-def _training_part(options, folder):
+def training_part(options, folder):
     """Return the patches to train on."""
     pool = load_pool(options["pool"], folder)
     chosen = training_patients(pool, options["source"], size=options["size"], replicate=options["replicate"])
@@ -150,7 +150,7 @@ def _unseen(options, folder):
 
 def make_generator(options, folder):
     """Train one generator, let it make patches, and measure how far they are from unseen patients' patches."""
-    part, replicate = _training_part(options, folder), options["replicate"]
+    part, replicate = training_part(options, folder), options["replicate"]
     begun = time.process_time()
     run = gan.train_conditional(
         part.images_hu, part.labels, part.diameters_mm, seed=replicate, device="cpu", progress=False,
@@ -173,6 +173,12 @@ def _made_path(options, folder):
     return Path(folder) / "made" / f"{mark}.npz"
 
 
+def load_made(options, folder):
+    """Return what :func:`make_generator` stored of this training set: images in HU, and the labels asked for."""
+    with np.load(_made_path(options, folder), allow_pickle=False) as file:
+        return file["images_hu"].astype(np.float32), file["labels"]
+
+
 def fill(part, made, *, count, seed):
     """Return images and labels of exactly ``count`` patches: the training patients', and made ones as the other half.
 
@@ -191,27 +197,29 @@ def fill(part, made, *, count, seed):
     return np.concatenate(images), np.concatenate(labels)
 
 
-def make_classifier(options, folder):
-    """Train lesson 06's network in one arm; store its scores of the test pools."""
-    part, seed = _training_part(options, folder), options["replicate"]
-    augmented, with_made = ARMS[options["arm"]]
-    made = None
-    if with_made:
-        with np.load(_made_path(options, folder), allow_pickle=False) as file:
-            made = file["images_hu"].astype(np.float32), file["labels"]
-    given = fill(part, made, count=options["epoch_patches"], seed=seed)
-    torch.manual_seed(seed)  # the four arms of a replicate begin with equal weights
-    network, begun = NoduleNet(32), time.process_time()
+def train_classifier(part, made, options, *, augmented):
+    """Train lesson 06's network; equal seeds begin with equal weights, and every training has equally many steps."""
+    given = fill(part, made, count=options["epoch_patches"], seed=options["replicate"])
+    torch.manual_seed(options["replicate"])
+    network = NoduleNet(32)
     train(
-        network, *given, num_epochs=options["num_epochs"], batch_size=BATCH, seed=seed, progress=False,
+        network, *given, num_epochs=options["num_epochs"], batch_size=BATCH, seed=options["replicate"], progress=False,
         augmentation=Augmentation() if augmented else None,
     )  # fmt: skip
+    return network
+
+
+def make_classifier(options, folder):
+    """Train lesson 06's network in one arm; store its scores of the test pools."""
+    part, (augmented, with_made) = training_part(options, folder), ARMS[options["arm"]]
+    begun = time.process_time()
+    network = train_classifier(part, load_made(options, folder) if with_made else None, options, augmented=augmented)
     seconds = time.process_time() - begun
     scores = {test: predict(network, load_pool(test, folder).images_hu, symmetric=False) for test in options["tests"]}
     mark = "{source}_{size}_{replicate}_{arm}".format(**options)
     save_arrays(Path(folder) / "scores" / f"{mark}.npz", **scores)
     own = metrics.auc_score(part.labels, predict(network, part.images_hu, symmetric=False), patients=part.patients)
-    steps = max(1, len(given[1]) // BATCH) * options["num_epochs"]
+    steps = max(1, options["epoch_patches"] // BATCH) * options["num_epochs"]
     return {"training_auc": own.value, "steps": steps, "train_cpu_seconds": seconds}
 
 

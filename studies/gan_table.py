@@ -25,8 +25,8 @@ def write(records, folder, *, command, tables=None):
     tables = Path(tables or TABLES)
     rows = [row | {"command": command} for row in list_rows(records, folder)]
     means = [row | {"command": command} for row in summarise(rows)]
-    _write(tables / "gan_study.csv", rows)
-    _write(tables / "gan_study_summary.csv", means)
+    write_rows(tables / "gan_study.csv", rows)
+    write_rows(tables / "gan_study_summary.csv", means)
     print(as_text(means))
     return rows, means
 
@@ -45,7 +45,7 @@ def list_rows(records, folder):
             pool = pools.setdefault(test, load_pool(test, folder))
             row = {"source": options["source"], "patients": options["size"], "replicate": options["replicate"]}
             row |= {"arm": options["arm"], "test_set": NAMES[test]}
-            row |= _judged(pool, scores[test], None if options["arm"] == REFERENCE else reference[test])
+            row |= judged(pool, scores[test], None if options["arm"] == REFERENCE else reference[test])
             row |= {"training_auc": record["result"]["training_auc"], "steps": record["result"]["steps"]}
             row |= {"frechet": generator["frechet"] if with_made else ""}
             row |= {"cpu_seconds": record["result"]["train_cpu_seconds"]}
@@ -60,7 +60,7 @@ def _scores(options, folder):
         return dict(file)
 
 
-def _judged(pool, scores, reference):
+def judged(pool, scores, reference):
     """Return the AUC with its interval over patients, and the paired difference to the reference."""
     auc = metrics.auc_score(pool.labels, scores, patients=pool.patients)
     row = {"test_patients": auc.num_patients, "test_patches": auc.num_cases} | _ends("auc", auc)
@@ -106,7 +106,8 @@ def as_text(means):
     return "\n".join(lines)
 
 
-def _write(path, rows):
+def write_rows(path, rows):
+    """Write rows as a CSV file, floats with four decimals."""
     rows = [{name: _plain(value) for name, value in row.items()} for row in rows]
     with open(path, "w", newline="", encoding="utf-8") as stream:
         writer = csv.DictWriter(stream, rows[0], lineterminator="\n")

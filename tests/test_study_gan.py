@@ -133,6 +133,67 @@ def check_summary(rows, means):
                 assert float(mean[f"{score}_high"]) == pytest.approx(values.mean() + half, abs=slack)
 
 
+@pytest.fixture(scope="module")
+def labels_study(study):
+    return importlib.import_module("studies.gan_labels")
+
+
+def test_the_labels_study_runs_on_what_the_study_left(study, labels_study, rehearsed, tmp_path):
+    folder = shutil.copytree(rehearsed, tmp_path / "study")
+    assert labels_study.main(["--quick", "--workers", "0", "--folder", str(folder), "--tables", str(tmp_path)]) == 0
+    rows = table(tmp_path / "gan_labels.csv")
+    check_labels(rows, study.QUICK)
+    pool = np.load(folder / "pools" / "simulated-unseen.npz")
+    for row in rows:
+        scores = np.load(folder / "scores" / "labels_simulated_{patients}_{replicate}.npz".format(**row))[row["arm"]]
+        assert float(row["auc"]) == pytest.approx(roc_auc_score(pool["labels"], scores), abs=1e-4)
+
+
+def check_labels(rows, recipe):
+    """Hold the table of the labels study against itself."""
+    assert Counter((int(row["patients"]), int(row["replicate"]), row["arm"]) for row in rows) == Counter(
+        (size, replicate, arm)
+        for size, replicates in recipe.sizes
+        for replicate, arm in itertools.product(range(1, replicates + 1), ("nothing", "classical", "asked", "checked"))
+    )
+    nothing = {(row["patients"], row["replicate"]): float(row["auc"]) for row in rows if row["arm"] == "nothing"}
+    for row in rows:
+        assert all(0 <= float(row[name]) <= 1 for name in ("auc", "changed", "ruler_agrees"))
+        if row["arm"] != "nothing":
+            gained = float(row["auc"]) - nothing[row["patients"], row["replicate"]]
+            assert float(row["difference"]) == pytest.approx(gained, abs=2e-4)
+
+
+def test_checked_patches_differ_in_their_labels_only(labels_study, rehearsed, monkeypatch):
+    given = []
+
+    def note(part, made, options, *, augmented):
+        given.append((made, augmented))
+        return len(given)
+
+    def score(network, images, symmetric):  # the classical network, the second, calls all but the first a nodule
+        return (np.arange(len(images)) > 0) * (network == 2) * 1.0
+
+    monkeypatch.setattr(labels_study.study, "train_classifier", note)
+    monkeypatch.setattr(labels_study, "predict", score)
+    options = labels_study.list_jobs(labels_study.study.QUICK)[0].options
+    _, asked = labels_study.study.load_made(options, rehearsed)
+    monkeypatch.setattr(labels_study, "save_arrays", lambda path, **arrays: None)
+    found = labels_study.work(options, rehearsed)
+    assert [made is None for made, _ in given] == [True, True, False, False]
+    assert [augmented for _, augmented in given] == [False, True, False, False]
+    np.testing.assert_array_equal(given[2][0][0], given[3][0][0])
+    np.testing.assert_array_equal(given[2][0][1], asked)
+    assert given[3][0][1].tolist() == [0] + [1] * (len(asked) - 1)
+    assert found["changed"] == np.mean(given[3][0][1] != asked)
+
+
+def test_the_labels_study_says_what_it_misses(labels_study, tmp_path, capsys):
+    assert labels_study.main(["--quick", "--workers", "0", "--folder", str(tmp_path), "--tables", str(tmp_path)]) == 1
+    assert "Has NAME=gan been run?" in capsys.readouterr().err
+    assert not (tmp_path / "gan_labels.csv").exists()
+
+
 def test_the_table_says_what_the_stored_scores_say(rehearsed):
     [row] = [row for row in table(rehearsed / "gan_study.csv")
              if keys([row]) == Counter([("simulated", 3, 1, "both", TESTS[0])])]  # fmt: skip
