@@ -4,7 +4,6 @@ The parts are in their own modules and can be reached from here: :class:`Denoise
 :func:`add_noise`, :func:`posterior` and :func:`step_back` (the noise).
 """
 
-import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +15,8 @@ from medlearn import runtime
 from medlearn.models import gan, gan_making
 from medlearn.models.diffusion_network import Denoiser
 from medlearn.models.diffusion_schedule import Schedule, add_noise, posterior, schedule, step_back
+from medlearn.models.gan_scaling import check_scaled
+from medlearn.models.rates import rise_and_fall
 from medlearn.models.weights import load
 
 __all__ = [
@@ -85,7 +86,7 @@ def train(
     Raises
     ------
     ValueError
-        If shapes or counts do not fit.
+        If shapes or counts do not fit, or an image lies outside -1..1.
 
     Examples
     --------
@@ -95,7 +96,11 @@ def train(
     >>> run.losses.shape
     (3,)
     """
-    _check_training(images, conditions, num_steps)
+    if images.ndim != 4 or images.shape[1] != 1:
+        raise ValueError(f"images must have the shape (n, 1, height, width), got {tuple(images.shape)}: gan.scale.")
+    check_scaled(images, conditions)
+    if num_steps < 1:
+        raise ValueError(f"num_steps must be 1 or more, got {num_steps}.")
     device, draws = device or runtime.pick_device(), torch.Generator().manual_seed(seed)
     if denoiser is None:
         denoiser = _fresh(0 if conditions is None else conditions.shape[1], seed)
@@ -103,7 +108,8 @@ def train(
     averaged = gan.MovingAverage(denoiser, decay=decay)
     chain = _chain_of(denoiser)
     optimizer = torch.optim.Adam(denoiser.parameters(), lr=learning_rate)
-    rate = torch.optim.lr_scheduler.LambdaLR(optimizer, _rise_and_fall(num_steps))
+    rising = min(100, max(1, num_steps // 10))
+    rate = torch.optim.lr_scheduler.LambdaLR(optimizer, rise_and_fall(num_steps, rising))
     losses = np.zeros(num_steps)
     for number in tqdm(range(num_steps), desc="steps", disable=not progress, leave=False):
         rows = torch.randint(len(images), (batch_size,), generator=draws)
@@ -196,23 +202,3 @@ def _chain_of(denoiser):
     """Return the schedule that a denoiser was built for."""
     bars = denoiser.alpha_bars.double().cpu()
     return Schedule(1 - bars / torch.cat([torch.ones(1, dtype=torch.float64), bars[:-1]]), bars)
-
-
-def _rise_and_fall(total):
-    rising = min(100, max(1, total // 10))
-
-    def factor(step):
-        if step < rising:
-            return (step + 1) / rising
-        return 0.5 * (1 + math.cos(math.pi * (step - rising) / max(1, total - rising)))
-
-    return factor
-
-
-def _check_training(images, conditions, num_steps):
-    if images.ndim != 4 or images.shape[1] != 1:
-        raise ValueError(f"images must have the shape (n, 1, height, width), got {tuple(images.shape)}: gan.scale.")
-    if conditions is not None and len(conditions) != len(images):
-        raise ValueError(f"there must be a row of conditions for each image: {len(images)}, got {len(conditions)}.")
-    if num_steps < 1:
-        raise ValueError(f"num_steps must be 1 or more, got {num_steps}.")

@@ -126,3 +126,30 @@ def conditions(labels, diameters_mm=None):
     if not ((diameters[known] > 0) & (diameters[known] < 1000)).all():
         raise ValueError(f"diameters_mm of nodules must be positive, got {diameters[known].min()} as the smallest.")
     return torch.from_numpy(np.stack([labels, np.where(known, diameters / 10, 0.0)], axis=1).astype(np.float32))
+
+
+def check_scaled(images, conditions=None):
+    """Refuse images to train on that are not scaled, and conditions of another count.
+
+    Parameters
+    ----------
+    images : tensor, shape (n, ...)
+    conditions : tensor, optional
+        What each image shows.
+
+    Raises
+    ------
+    ValueError
+        If a value lies outside -1..1, or the counts differ.
+
+    Examples
+    --------
+    >>> check_scaled(torch.full((2, 1, 32, 32), -700.0))
+    Traceback (most recent call last):
+    ...
+    ValueError: images must lie within -1 to 1, without NaN; use gan.scale(images_hu).
+    """
+    if not (images.abs() <= 1).all():
+        raise ValueError("images must lie within -1 to 1, without NaN; use gan.scale(images_hu).")
+    if conditions is not None and len(conditions) != len(images):
+        raise ValueError(f"there are {len(images)} images and {len(conditions)} conditions: give one for each image.")

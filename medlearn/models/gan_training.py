@@ -11,6 +11,7 @@ from medlearn.models.gan_average import MovingAverage
 from medlearn.models.gan_losses import KINDS, discriminator_loss, generator_loss, gradient_penalty, r1_penalty
 from medlearn.models.gan_making import Watch, call
 from medlearn.models.gan_networks import Critic, Generator
+from medlearn.models.gan_scaling import check_scaled
 
 R1_EVERY = 4  # steps: R1 costs a second slope, and is as good when it is seldom and as much stronger (Karras 2020)
 
@@ -212,10 +213,7 @@ def _networks(generator, critic, num_conditions, seed, device):
 def _check(images, conditions, mismatch, kind):
     if len(images) < 2:
         raise ValueError(f"images must hold 2 patches or more, got {len(images)}.")
-    if not images.abs().max() <= 1:
-        raise ValueError("images must lie within -1 to 1, without NaN; use gan.scale(images_hu).")
-    if conditions is not None and len(conditions) != len(images):
-        raise ValueError(f"there are {len(images)} images and {len(conditions)} conditions: give one for each image.")
+    check_scaled(images, conditions)
     if not 0 <= mismatch <= 0.5:
         raise ValueError(f"mismatch must be from 0 to 0.5, got {mismatch}.")
     if mismatch and conditions is None:

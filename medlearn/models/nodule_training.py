@@ -1,7 +1,5 @@
 """Train a PyTorch network on patches, and let it judge patches: the recipe that lesson 06b builds up step by step."""
 
-import math
-
 import numpy as np
 import torch
 from torch import nn
@@ -9,6 +7,7 @@ from tqdm.auto import tqdm
 
 from medlearn.models.nodule_augmentation import Augmentation, augment, symmetries
 from medlearn.models.nodule_cnn import to_input
+from medlearn.models.rates import rise_and_fall
 
 __all__ = ["Augmentation", "predict", "train"]
 
@@ -170,18 +169,10 @@ def _groups(model, weight_decay):
     return [{"params": weights, "weight_decay": weight_decay}, {"params": others, "weight_decay": 0.0}]
 
 
-def _cosine(total):
-    rising = max(1, round(0.15 * total))
-
-    def factor(step):
-        if step < rising:
-            return (step + 1) / rising
-        return 0.5 * (1 + math.cos(math.pi * (step - rising) / max(1, total - rising)))
-
-    return factor
-
-
-_SCHEDULES = {"cosine": _cosine, "constant": lambda total: lambda step: 1.0}
+_SCHEDULES = {
+    "cosine": lambda total: rise_and_fall(total, max(1, round(0.15 * total))),
+    "constant": lambda total: lambda step: 1.0,
+}
 
 
 def _checked(images_hu, labels):

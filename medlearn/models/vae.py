@@ -13,6 +13,7 @@ from tqdm.auto import tqdm
 
 from medlearn import runtime
 from medlearn.models import gan, gan_making
+from medlearn.models.gan_scaling import check_scaled
 from medlearn.models.vae_network import VAE, draw_latent, gaussian_kl, vae_loss
 from medlearn.models.weights import load
 
@@ -70,7 +71,7 @@ def train(
     Raises
     ------
     ValueError
-        If shapes or counts do not fit.
+        If shapes or counts do not fit, or an image lies outside -1..1.
 
     Examples
     --------
@@ -78,8 +79,7 @@ def train(
     >>> run.divergence.shape
     (3,)
     """
-    if conditions is not None and len(conditions) != len(images):
-        raise ValueError(f"there must be a row of conditions for each image: {len(images)}, got {len(conditions)}.")
+    check_scaled(images, conditions)
     device, draws = device or runtime.pick_device(), torch.Generator().manual_seed(seed)
     vae = vae or _fresh(0 if conditions is None else conditions.shape[1], seed)
     vae = vae.to(device).train()

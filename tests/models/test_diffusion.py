@@ -205,8 +205,10 @@ def test_make_patches_repeats_by_its_seed_whatever_the_batch():
 def test_train_refuses_other_shapes_and_counts():
     with pytest.raises(ValueError, match=r"\(n, 1, height, width\)"):
         diffusion.train(torch.zeros(4, 32, 32))
-    with pytest.raises(ValueError, match="a row of conditions for each image: 4, got 3"):
-        diffusion.train(torch.zeros(4, 1, 32, 32), conditions=torch.zeros(3, 2))
+    with pytest.raises(ValueError, match="there are 4 images and 3 conditions: give one for each image"):
+        diffusion.train(torch.zeros(4, 1, 32, 32), conditions=torch.zeros(3, 2), num_steps=1)
+    with pytest.raises(ValueError, match=r"must lie within -1 to 1, without NaN; use gan.scale\(images_hu\)"):
+        diffusion.train(torch.full((4, 1, 32, 32), -700.0), num_steps=1)
     with pytest.raises(ValueError, match="num_steps must be 1 or more"):
         diffusion.train(torch.zeros(4, 1, 32, 32), num_steps=0)
 

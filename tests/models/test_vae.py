@@ -148,9 +148,13 @@ def test_pixel_noise_has_the_learned_size():
     assert np.std(noisy - plain) == pytest.approx(0.3 * 700, rel=0.05)  # 0.3 at the start; 1 is 700 HU
 
 
-def test_train_refuses_other_counts():
-    with pytest.raises(ValueError, match="a row of conditions for each image: 4, got 3"):
-        vae.train(torch.zeros(4, 1, 32, 32), conditions=torch.zeros(3, 2))
+def test_train_refuses_other_shapes_counts_and_units():
+    with pytest.raises(ValueError, match=r"\(n, 1, 32, 32\)"):
+        vae.train(torch.zeros(4, 32, 32))
+    with pytest.raises(ValueError, match="there are 4 images and 3 conditions: give one for each image"):
+        vae.train(torch.zeros(4, 1, 32, 32), conditions=torch.zeros(3, 2), num_steps=1)
+    with pytest.raises(ValueError, match=r"must lie within -1 to 1, without NaN; use gan.scale\(images_hu\)"):
+        vae.train(torch.full((4, 1, 32, 32), -700.0), num_steps=1)
 
 
 def test_shipped_network_makes_the_middle_brighter_where_a_nodule_is_asked_for():
