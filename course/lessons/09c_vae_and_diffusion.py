@@ -882,7 +882,7 @@ plots.picture(
 
 # %% [markdown]
 # Read it row by row. The VAE is cheap, soft and far away. The GAN needs one pass, too, and its critic calls soft edges
-# out. The diffusion model asks its network fifty times for each patch, at some hundred times the GAN's price; ten jumps
+# out. The diffusion model asks its network fifty times for each patch, at hundreds of times the GAN's price; ten jumps
 # cost a fifth, and the table says what they cost in distance.
 #
 # **Nearer than the floor?** GAN and diffusion model stand about where the training patients stand, or nearer. Nearer is
@@ -1061,9 +1061,9 @@ if have_crops:
 
 # %% tags=["hide-input"]
 if have_crops:
-    figure, axes = plt.subplots(1, 3, figsize=(9.5, 3.3))
+    figure, axes = plt.subplots(1, 3, figsize=(9.5, 2.5))
     for ax, name in zip(axes, ("other real crops", "DDPM, simulated", "DDPM, tuned")):
-        montage(ax, real_made[name][::13][:24], f"{name}: {gap[name]:.1f}", columns=6)
+        montage(ax, real_made[name][::10][:24], f"{name}: {gap[name]:.1f}", columns=6)
     plots.picture(figure, alt="Three grids of 24 patches: real crops of LUNA16, patches made by a denoiser that knows "
                   "simulated patients, and by the same after a short training on real crops. The distances from "
                   f"held-out crops are {gap['other real crops']:.1f}, {gap['DDPM, simulated']:.1f} and "
