@@ -970,7 +970,8 @@ if have_crops:
     real = gan.scale(crops.images_hu), gan.conditions(crops.labels, tens)
     learn, judge = (tuple(part[rows] for part in real) for rows in (~to_judge, to_judge))
     people = development.blocks[to_judge]
-    print(f"{len(learn[0])} crops to learn from, {len(people)} of {len(np.unique(people))} blocks to judge by")
+    count = len(np.unique(people))
+    print(f"{len(learn[0])} crops to learn from; to judge by, {len(people)} crops of {count} blocks")
 
 # %%
 def bounds(net, images, conditions, seed=0):
