@@ -1,4 +1,4 @@
-"""Exercises of lesson 09b, Generative networks: nodule patches: a distance, sizes, stamps, flaws, slopes, averages."""
+"""Exercises of lesson 09b, Generative networks: nodule patches: a distance, sizes, stamps, flaws, slopes, shakings."""
 
 import re
 from functools import partial
@@ -344,6 +344,148 @@ def averaged(weights, decay):
     for new in weights[1:]:
         average = decay * average + (1 - decay) * new
     return average
+
+
+def _kept(shares):
+    return np.abs(np.fft.fft(shares))
+
+
+def _ring(*shares):
+    return (np.array(shares),)
+
+
+@exercise(
+    task="Return the size of the smallest Fourier coefficient of the shares: what shaking leaves of the pattern that"
+    " suffers most, 0 to 1. shares[k]: the probability of a shift by k places round the ring.",
+    cases=lambda rng: [
+        _ring(0.75, 0.25, 0.0, 0.0),  # coefficients 1, 0.75 - 0.25i (size 0.79), 0.75 - 0.25 = 0.5, 0.75 + 0.25i
+        _ring(0.5, 0.5, 0.0, 0.0),  # (1 - 1) / 2 = 0
+        _ring(0.0, 1.0, 0.0, 0.0, 0.0),  # every one of size 1
+        _ring(0.4, 0.0, 0.35, 0.25, 0.0, 0.0, 0.0),
+        (rng.dirichlet(np.ones(6)),),
+        (rng.dirichlet(np.ones(9)),),
+    ],
+    mistakes=[
+        (
+            lambda shares: shares.min(),
+            "That is the rarest shift. A share of 0 does no harm by itself: ask each pattern, by np.fft.fft(shares).",
+        ),
+        (
+            lambda shares: np.fft.fft(shares).real.min(),
+            "The coefficients are complex, and you took their real part. Their size is np.abs(...).",
+        ),
+        (
+            lambda shares: np.abs(np.fft.fft(shares).real).min(),
+            "You took the size of the real part. A coefficient such as -0.3i is not 0: np.abs of the complex number.",
+        ),
+        (
+            lambda shares: np.fft.fft(shares).min(),
+            "NumPy orders complex numbers by their real part. Take their sizes first: np.abs, then the smallest.",
+        ),
+        (
+            lambda shares: _kept(shares).min() ** 2,
+            "That is the square, the power. A difference shrinks by the size of the coefficient itself.",
+        ),
+        (
+            lambda shares: _kept(shares).max(),
+            "That is the pattern that suffers least: the constant one, of which everything is left. Take the smallest.",
+        ),
+        (
+            lambda shares: _kept(shares).prod(),
+            "That is the product of all, the size of the determinant. It is 0 in the same cases, but asked is the"
+            " smallest one.",
+        ),
+        (
+            lambda shares: _kept(shares).mean(),
+            "That is the mean over the patterns. One that is lost is lost, however well the others fare.",
+        ),
+        (
+            lambda shares: np.abs(np.fft.ifft(shares)).min(),
+            "Divided by the number of places: np.fft.ifft has a 1/n in front. With shares that sum to 1 the constant"
+            " pattern must keep 1.",
+        ),
+        (
+            lambda shares: shares[0],
+            "That is how often a patch is left in peace. Shifting all by one place never does, and loses nothing.",
+        ),
+        (
+            lambda shares: max(2 * shares[0] - 1, 0.0),
+            "That is a sure bound from below, from the time in which nothing is shifted. How much is left in fact?",
+        ),
+        (
+            lambda shares: bool(_kept(shares).min() > 1e-9),
+            "You answered whether anything is lost. Return how much is left of the pattern that suffers most.",
+        ),
+    ],
+    hints=["np.fft.fft(shares) has one coefficient for each pattern.", "Their sizes, np.abs; then the smallest."],
+)
+def least_kept(shares):
+    return np.abs(np.fft.fft(shares)).min()
+
+
+def _roots(push, weight, *, inside=4):
+    root = np.sqrt(complex(weight**2 - inside * push**2))
+    return (-weight + root) / 2, (-weight - root) / 2
+
+
+@exercise(
+    task="Return the largest real part of the two solutions of l^2 + weight l + push^2 = 0: how fast the game comes to"
+    " rest, as a negative number.",
+    cases=lambda rng: [
+        (0.5, 0.6),  # -0.3 +- 0.4i: the real part is -0.3
+        (0.5, 2.6),  # (-2.6 +- sqrt(6.76 - 1)) / 2 = -0.1 and -2.5
+        (1.5, 0.0),  # +- 1.5i
+        (0.8, 1.6),  # both -0.8
+        (rng.uniform(0.2, 0.5), rng.uniform(1.2, 2)),
+        (rng.uniform(1, 2), rng.uniform(0.5, 1.5)),
+    ],
+    mistakes=[
+        (
+            lambda push, weight: -weight / 2,
+            "Right while the root is imaginary. Beyond weight = 2 push it is real, and the two solutions part.",
+        ),
+        (
+            lambda push, weight: _roots(push, weight)[1].real,
+            "That is the fast one of the two. The slow one says when the game is at rest: the larger real part.",
+        ),
+        (
+            lambda push, weight: abs(_roots(push, weight)[0]),
+            "That is the size of the complex number. Its real part says whether and how fast the circle shrinks.",
+        ),
+        (
+            lambda push, weight: _roots(push, weight)[0].imag,
+            "That is the imaginary part: how fast the players go round. Asked is how fast they come closer.",
+        ),
+        (
+            lambda push, weight: -_roots(push, weight)[0].real,
+            "The sign is wrong: the terms on the left are positive, so the solutions have a negative real part.",
+        ),
+        (
+            lambda push, weight: _roots(push, weight, inside=1)[0].real,
+            "Under the root stands weight^2 - 4 push^2: you forgot the 4.",
+        ),
+        (
+            lambda push, weight: 2 * _roots(push, weight)[0].real,
+            "Divide by 2: l = (-weight +- root) / 2.",
+        ),
+        (
+            lambda push, weight: (-weight + np.sqrt(max(weight**2 - 4 * push, 0))) / 2,
+            "The last term of the equation is push squared.",
+        ),
+        (
+            lambda push, weight: complex(_roots(push, weight)[0]),
+            "That is the complex solution. Return its real part, l.real.",
+        ),
+    ],
+    hints=[
+        "Solve the quadratic: l = (-weight +- root) / 2, with weight^2 - 4 push^2 under the root.",
+        "Where that is negative, the root is imaginary and adds nothing to the real part: root of max(..., 0).",
+        "Else take the plus sign: the larger of the two.",
+    ],
+)
+def slowest_rate(push, weight):
+    under = weight**2 - 4 * push**2  # negative: the root is imaginary, and the real part is -weight / 2
+    return (-weight + np.sqrt(max(under, 0))) / 2
 
 
 def _projection_case(rng, n=3, d=5, c=2):

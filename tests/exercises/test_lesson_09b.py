@@ -116,6 +116,44 @@ def test_averaged_is_the_library_s_without_its_warm_up(rng):
     np.testing.assert_allclose(solution(ex.averaged)(rows.numpy(), 0.7), average.model.weight[0].numpy())
 
 
+def test_least_kept_is_the_smallest_singular_value_of_the_shifting_matrix(rng):
+    # a matrix of shifts is normal: its singular values are the sizes of its eigenvalues
+    for places in (4, 7, 10):
+        shares = rng.dirichlet(np.ones(places))
+        matrix = np.array([[shares[(to - start) % places] for start in range(places)] for to in range(places)])
+        expected = np.linalg.svd(matrix, compute_uv=False)[-1]
+        assert solution(ex.least_kept)(shares) == pytest.approx(expected)
+
+
+def test_least_kept_is_above_what_is_left_in_peace(rng):
+    # (1 - a) |d| <= a |d| is the only way to lose d: at least 1 - 2 a of it is left
+    for _ in range(20):
+        shares = 0.3 * rng.dirichlet(np.ones(8))
+        shares[0] += 0.7
+        assert solution(ex.least_kept)(shares) >= 2 * shares[0] - 1 - 1e-12
+
+
+def test_least_kept_takes_a_list_s_zero_for_a_loss():
+    # thirds at 0, 1, 2 of a ring of 12: the pattern that repeats every 3 places has 1 + w + w^2 = 0
+    assert solution(ex.least_kept)(np.array([1, 1, 1] + 9 * [0]) / 3) == pytest.approx(0, abs=1e-12)
+    assert solution(ex.least_kept)(np.array([1, 1, 1] + 8 * [0]) / 3) > 0.05  # of 11: no pattern repeats so
+
+
+@pytest.mark.parametrize("weight", [0.0, 0.4, 1.0, 3.0])
+def test_slowest_rate_is_the_largest_real_part_of_the_eigenvalues(weight):
+    for push in (0.5, 1.3):
+        expected = np.linalg.eigvals(np.array([[0, push], [-push, -weight]])).real.max()
+        assert solution(ex.slowest_rate)(push, weight) == pytest.approx(expected, abs=1e-7)
+
+
+def test_slowest_rate_is_how_the_smallest_game_comes_to_rest():
+    # the matrix exponential of 30 units of time: what is left of a unit, |w(30)|, falls as exp(-0.15 * 30)
+    scipy_linalg = pytest.importorskip("scipy.linalg")
+    matrix = np.array([[0, 0.5], [-0.5, -0.3]])
+    later = [np.linalg.norm(scipy_linalg.expm(time * matrix), 2) for time in (30, 60)]
+    assert np.log(later[1] / later[0]) / 30 == pytest.approx(solution(ex.slowest_rate)(0.5, 0.3), abs=0.02)
+
+
 def test_projected_score_is_the_critic_s():
     from medlearn.models import gan
 
