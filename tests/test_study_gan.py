@@ -356,3 +356,14 @@ def test_the_shipped_table_is_whole_and_agrees_with_itself(study):
     }  # fmt: skip
     said = "" if sources == {"simulated"} else " ARGS='--source simulated real'"
     assert {row["command"] for row in (*rows, *means)} == {f"make study NAME=gan{said}"}
+
+
+def test_the_shipped_table_of_labels_is_whole_and_of_the_shipped_study(study):
+    rows, of_study = (
+        list(csv.DictReader((files("medlearn.models") / f"{name}.csv").read_text(encoding="utf-8").splitlines()))
+        for name in ("gan_labels", "gan_study")
+    )
+    check_labels(rows, study.RECIPES["simulated"])
+    assert {(row["test_patients"], row["test_patches"]) for row in rows} == {("80", "960")}
+    assert {row["command"] for row in rows} == {"make study NAME=gan_labels"}
+    assert {row["torch"] for row in rows} == {row["torch"] for row in of_study if row["source"] == "simulated"}
