@@ -80,10 +80,24 @@ class Lab:
     folder: Path
     home: Path
 
-    def url(self, name, *, page="lab/tree"):
-        """Return the address of a notebook: the one that `make lab` opens, with another name and page."""
+    def url(self, name, *, page=None):
+        """Return the address of a notebook: the one that `make lab` opens, with another name and page.
+
+        Without a page, in a workspace of its own: else the lab opens the notebooks of the last visit too, behind it.
+        """
         first = re.search(r"url=(http\S+?)\"", self.opening_page.read_text())[1]
-        return first.replace("00_start_here", name).replace("lab/tree", page)
+        return first.replace("00_start_here", name).replace("lab/tree", page or f"lab/workspaces/{name}/tree")
+
+    def upper_part(self, name, last):
+        """Write a copy of a lesson down to the first code cell with this text, and return its name.
+
+        What is below need not be drawn, nor wait for its formulas.
+        """
+        book = nbformat.read(self.folder / "notebooks" / f"{name}.ipynb", as_version=4)
+        ends = (i for i, cell in enumerate(book.cells) if cell.cell_type == "code" and last in cell.source)
+        book.cells = book.cells[: next(ends) + 1]
+        nbformat.write(book, self.folder / "notebooks" / f"{name}_upper_part.ipynb")
+        return f"{name}_upper_part"
 
 
 @pytest.fixture(scope="session")
@@ -166,7 +180,7 @@ def chromium():
         browser.close()
 
 
-# The notebook that is seen: JupyterLab opens the other ones of the last visit too, behind it.
+# The notebook that is seen, whatever else is open behind it.
 PANEL = ".jp-NotebookPanel:not(.lm-mod-hidden)"
 
 
@@ -222,11 +236,15 @@ class NotebookPage:
         self.page.wait_for_function(waiting)
         self.page.wait_for_function(f"!{waiting}", timeout=1000 * seconds)
 
-    def tracebacks(self):
-        """Return the text of every exception that is shown, but where a cell is tagged ``raises-exception``."""
+    def tracebacks(self, *, only=None):
+        """Return the text of every exception that is shown, but where a cell is tagged ``raises-exception``.
+
+        ``only``: the index of the one cell to look at.
+        """
         found = []
         for index, cell in enumerate(self.sources):
-            if cell.cell_type == "code" and "raises-exception" not in cell.metadata.get("tags", []):
+            looked_at = only is None or index == only
+            if looked_at and cell.cell_type == "code" and "raises-exception" not in cell.metadata.get("tags", []):
                 texts = self.cells.nth(index).locator("[data-mime-type='application/vnd.jupyter.stderr']")
                 found += [text for text in texts.all_text_contents() if "Traceback (most recent call last)" in text]
         return found

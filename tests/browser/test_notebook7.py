@@ -1,7 +1,5 @@
 """Lesson 02 in Notebook 7, which the same server offers: the slider shows and works."""
 
-import shutil
-
 import pytest
 from playwright.sync_api import expect
 
@@ -9,9 +7,8 @@ pytestmark = pytest.mark.browser
 
 
 def test_notebook_7_shows_a_slider_that_works(lab, open_notebook):
-    notebooks = lab.folder / "notebooks"
-    shutil.copy(notebooks / "02_convolution.ipynb", notebooks / "in_notebook_7.ipynb")  # a kernel of its own
-    notebook = open_notebook("in_notebook_7", lab.url("in_notebook_7", page="notebooks"))
+    part = lab.upper_part("02_convolution", "widgets.explore")
+    notebook = open_notebook(part, lab.url(part, page="notebooks"))
     assert "/notebooks/" in notebook.page.url and notebook.page.locator("#jp-NotebookLogo, .jp-NotebookLogo").count()
     index = notebook.index("widgets.explore")
     notebook.cell(index).locator(".cm-content").click()

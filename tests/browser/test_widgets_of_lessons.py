@@ -2,6 +2,7 @@
 
 Every cell of every notebook runs elsewhere, under nbval. Here each lesson runs as far as its widget: all three at once,
 as they would for a learner with three tabs. Lesson 06a trains networks above its widget: here it gets made-up maps.
+The widgets from there on are shown in one notebook, each in a cell that needs no other one.
 """
 
 import re
@@ -56,6 +57,7 @@ READING = """import numpy as np
 from medlearn import widgets
 draw = np.random.default_rng(1)
 widgets.read_blind(*draw.uniform(-1000, 400, (2, 2, 32, 32)), seed=0)"""
+GALLERY = (FEATURE_MAPS, ECG_STRIP, CONTOURS, ALIGNMENT, DRAGGING, GAME, SAMPLES, READING)
 WAITING = f"[...document.querySelectorAll('{PANEL} .jp-InputPrompt')].some(p => p.textContent.includes('*'))"
 WALD = """def wilson(successes, n, z):
     p = successes / n
@@ -65,8 +67,9 @@ WALD = """def wilson(successes, n, z):
 
 @pytest.fixture(scope="module")
 def lessons(lab, open_notebook):
-    """The three lessons, open, with every cell run down to the widget."""
-    opened = {name: open_notebook(name, lab.url(name)) for name in WIDGETS}
+    """The three lessons down to the widget, open, with every cell run."""
+    parts = {name: lab.upper_part(name, call) for name, (call, *_) in WIDGETS.items()}
+    opened = {name: open_notebook(part, lab.url(part)) for name, part in parts.items()}
     for name, notebook in opened.items():
         start_above(notebook, notebook.index(WIDGETS[name][0]))
     for name, notebook in opened.items():
@@ -123,7 +126,8 @@ def test_widget_moves_by_keyboard_and_its_description_with_it(lessons, lab, name
 
 
 def test_exercise_of_lesson_05b_knows_wald_and_wilson(lab, open_notebook):
-    notebook = open_notebook("05b_honest_evaluation", lab.url("05b_honest_evaluation"))
+    part = lab.upper_part("05b_honest_evaluation", "ex.wilson.check")
+    notebook = open_notebook(part, lab.url(part))
     stub, check = notebook.index("def wilson(", tag="exercise"), notebook.index("ex.wilson.check", tag="check")
     start_above(notebook, stub)
     wait_until_done(notebook)
@@ -141,24 +145,37 @@ def test_exercise_of_lesson_05b_knows_wald_and_wilson(lab, open_notebook):
     notebook.page.close()
 
 
-def open_cell(lab, open_notebook, name, code):
-    """Open a notebook of one cell that has run."""
+@pytest.fixture(scope="module")
+def gallery(lab, open_notebook):
+    """A notebook with a cell for each widget of `GALLERY`, open; no cell has run."""
     book = nbformat.read(lab.folder / "notebooks" / "06a_nodule_or_not.ipynb", as_version=4)
-    book.cells = [nbformat.v4.new_code_cell(code)]
-    nbformat.write(book, lab.folder / "notebooks" / f"{name}.ipynb")
-    notebook = open_notebook(name, lab.url(name))
-    # the lab opens the notebooks of the last visit first, and one of them may have one cell, too
-    expect(notebook.page.locator(f"{PANEL} .cm-content").first).to_contain_text(code.splitlines()[-1])
+    book.cells = [nbformat.v4.new_code_cell(code) for code in GALLERY]
+    nbformat.write(book, lab.folder / "notebooks" / "gallery.ipynb")
+    notebook = open_notebook("gallery", lab.url("gallery"))
     # so short a notebook is there before its kernel, and asks which one it is to run on
     expect(notebook.page.locator("#jp-main-statusbar")).to_contain_text(re.compile(r"\| Idle"), timeout=60_000)
-    notebook.run_all()
-    return notebook
+    yield notebook
+    notebook.page.close()
 
 
-def test_feature_maps_change_by_keyboard_with_patch_and_layer(lab, open_notebook):
-    notebook = open_cell(lab, open_notebook, "maps", FEATURE_MAPS)
-    cell = notebook.cell(0)
-    figure = cell.locator("img").first
+def show(gallery, code):
+    """Run the cell of one widget, and return it with its figure."""
+    gallery.run(gallery.index(code))
+    cell = gallery.cell(gallery.index(code))
+    return cell, cell.locator("img").first
+
+
+def keep(gallery, lab, code, name):
+    """Take a picture of a widget that was worked; no callback of it may have failed, nor its figure be cut off."""
+    cell = gallery.cell(gallery.index(code))
+    gallery.page.screenshot(path=lab.folder.parent / "screenshots" / f"widget_{name}.png")
+    box = cell.locator("img").first.bounding_box()
+    assert box["x"] >= 0 and box["x"] + box["width"] <= 1400  # not cut off at the side
+    assert gallery.tracebacks(only=gallery.index(code)) == []
+
+
+def test_feature_maps_change_by_keyboard_with_patch_and_layer(lab, gallery):
+    cell, figure = show(gallery, FEATURE_MAPS)
     expect(figure).to_have_attribute("alt", re.compile("^Patch 0, solid, 6 mm, and what 4 of 4 channels of first"))
     handle = slider(cell, "patch")
     handle.focus()
@@ -168,16 +185,11 @@ def test_feature_maps_change_by_keyboard_with_patch_and_layer(lab, open_notebook
     menu.focus()
     menu.press("ArrowDown")
     expect(figure).to_have_attribute("alt", re.compile("^Patch 2, pleura, and what 16 of 20 channels of second"))
-    notebook.page.screenshot(path=lab.folder.parent / "screenshots" / "widget_feature_maps.png")
-    box = figure.bounding_box()
-    assert box["x"] >= 0 and box["x"] + box["width"] <= 1400  # not cut off at the side
-    notebook.page.close()
+    keep(gallery, lab, FEATURE_MAPS, "feature_maps")
 
 
-def test_ecg_strip_slides_and_finds_disagreements_by_keyboard(lab, open_notebook):
-    notebook = open_cell(lab, open_notebook, "strip", ECG_STRIP)
-    cell = notebook.cell(0)
-    figure = cell.locator("img").first
+def test_ecg_strip_slides_and_finds_disagreements_by_keyboard(lab, gallery):
+    cell, figure = show(gallery, ECG_STRIP)
     expect(figure).to_have_attribute("alt", re.compile(r"^SIMULATED ECG of \S+, leads MLII, V1, 0 to 8 s on paper"))
     handle = slider(cell, re.escape("start (s)"))
     handle.focus()
@@ -199,17 +211,11 @@ def test_ecg_strip_slides_and_finds_disagreements_by_keyboard(lab, open_notebook
     menu.focus()
     menu.press("ArrowDown")
     expect(figure).to_have_attribute("alt", re.compile("lead MLII, .*predicted V"))
-    notebook.page.screenshot(path=lab.folder.parent / "screenshots" / "widget_ecg_strip.png")
-    box = figure.bounding_box()
-    assert box["x"] >= 0 and box["x"] + box["width"] <= 1400  # not cut off at the side
-    assert notebook.tracebacks() == []
-    notebook.page.close()
+    keep(gallery, lab, ECG_STRIP, "ecg_strip")
 
 
-def test_outlines_change_by_keyboard_with_slice_plane_and_menu(lab, open_notebook):
-    notebook = open_cell(lab, open_notebook, "contours", CONTOURS)
-    cell = notebook.cell(0)
-    figure = cell.locator("img").first
+def test_outlines_change_by_keyboard_with_slice_plane_and_menu(lab, gallery):
+    cell, figure = show(gallery, CONTOURS)
     expect(figure).to_have_attribute("alt", re.compile("^axial plane, slice 6 of 0 to 12. Outlines: truth "))
     handle = slider(cell, "slice")
     handle.focus()
@@ -222,15 +228,11 @@ def test_outlines_change_by_keyboard_with_slice_plane_and_menu(lab, open_noteboo
         menu.focus()
         menu.press("ArrowDown")
         expect(figure).to_have_attribute("alt", re.compile(description))
-    notebook.page.screenshot(path=lab.folder.parent / "screenshots" / "widget_contours.png")
-    assert notebook.tracebacks() == []
-    notebook.page.close()
+    keep(gallery, lab, CONTOURS, "contours")
 
 
-def test_alignment_flickers_at_the_press_of_a_key(lab, open_notebook):
-    notebook = open_cell(lab, open_notebook, "alignment", ALIGNMENT)
-    cell = notebook.cell(0)
-    figure = cell.locator("img").first
+def test_alignment_flickers_at_the_press_of_a_key(lab, gallery):
+    cell, figure = show(gallery, ALIGNMENT)
     expect(figure).to_have_attribute("alt", re.compile("^Checkerboard of fixed and moving, 6 tiles"))
     handle = slider(cell, "tiles")
     handle.focus()
@@ -241,15 +243,11 @@ def test_alignment_flickers_at_the_press_of_a_key(lab, open_notebook):
     for shown in ("Fixed alone.", "Moving alone."):
         button.press("Enter")
         expect(figure).to_have_attribute("alt", shown)
-    notebook.page.screenshot(path=lab.folder.parent / "screenshots" / "widget_alignment.png")
-    assert notebook.tracebacks() == []
-    notebook.page.close()
+    keep(gallery, lab, ALIGNMENT, "alignment")
 
 
-def test_transform_follows_the_sliders_and_the_curves_the_last_of_them(lab, open_notebook):
-    notebook = open_cell(lab, open_notebook, "dragging", DRAGGING)
-    cell = notebook.cell(0)
-    figure = cell.locator("img").first
+def test_transform_follows_the_sliders_and_the_curves_the_last_of_them(lab, gallery):
+    cell, figure = show(gallery, DRAGGING)
     expect(figure).to_have_attribute("alt", re.compile("^Transform: shift x 0 mm, shift y 0 mm, angle 0°"))
     for label, words in (("shift x \\(mm\\)", "shift x 0.5 mm, shift y 0 mm"), ("angle \\(°\\)", "angle 0.5°")):
         handle = slider(cell, label)
@@ -257,11 +255,7 @@ def test_transform_follows_the_sliders_and_the_curves_the_last_of_them(lab, open
         handle.press("ArrowRight")
         expect(figure).to_have_attribute("alt", re.compile(words))
     expect(cell.locator(".widget-dropdown select").last.locator("option:checked")).to_have_text("angle (°)")
-    notebook.page.screenshot(path=lab.folder.parent / "screenshots" / "widget_dragging.png")
-    box = figure.bounding_box()
-    assert box["x"] >= 0 and box["x"] + box["width"] <= 1400  # not cut off at the side
-    assert notebook.tracebacks() == []
-    notebook.page.close()
+    keep(gallery, lab, DRAGGING, "dragging")
 
 
 @pytest.mark.parametrize(
@@ -271,26 +265,18 @@ def test_transform_follows_the_sliders_and_the_curves_the_last_of_them(lab, open
         ("samples", SAMPLES, "^Step 0: 16 patches .* distance: 9 here", "^Step 50: 16 patches .* distance: 5 here"),
     ],
 )
-def test_training_is_stepped_through_by_keyboard(lab, open_notebook, name, code, first, second):
-    notebook = open_cell(lab, open_notebook, name, code)
-    cell = notebook.cell(0)
-    figure = cell.locator("img").first
+def test_training_is_stepped_through_by_keyboard(lab, gallery, name, code, first, second):
+    cell, figure = show(gallery, code)
     expect(figure).to_have_attribute("alt", re.compile(first))
     handle = slider(cell, "step")
     handle.focus()
     handle.press("ArrowRight")
     expect(figure).to_have_attribute("alt", re.compile(second))
-    notebook.page.screenshot(path=lab.folder.parent / "screenshots" / f"widget_{name}.png")
-    box = figure.bounding_box()
-    assert box["x"] >= 0 and box["x"] + box["width"] <= 1400  # not cut off at the side
-    assert notebook.tracebacks() == []
-    notebook.page.close()
+    keep(gallery, lab, code, name)
 
 
-def test_blind_reading_is_done_by_keyboard(lab, open_notebook):
-    notebook = open_cell(lab, open_notebook, "reading", READING)
-    cell = notebook.cell(0)
-    figure = cell.locator("img").first
+def test_blind_reading_is_done_by_keyboard(lab, gallery):
+    cell, figure = show(gallery, READING)
     for number in range(1, 5):
         expect(figure).to_have_attribute("alt", f"Patch {number} of 4: real or made?")
         button = cell.get_by_role("button", name="made")
@@ -299,6 +285,4 @@ def test_blind_reading_is_done_by_keyboard(lab, open_notebook):
     expect(figure).to_have_attribute("alt", re.compile("^All 4 patches with the truth. 2 of 4 right: 0.50"))
     expect(cell.get_by_role("status").filter(has_text="2 of 4 right: 0.50")).to_be_visible()
     expect(cell.get_by_role("button", name="real")).to_be_disabled()
-    notebook.page.screenshot(path=lab.folder.parent / "screenshots" / "widget_reading.png")
-    assert notebook.tracebacks() == []
-    notebook.page.close()
+    keep(gallery, lab, READING, "reading")

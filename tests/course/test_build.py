@@ -31,6 +31,12 @@ def built(tmp_path_factory):
     return folder / "00_start_here.ipynb"
 
 
+@pytest.fixture
+def ran_before(built, monkeypatch):
+    """Let `build` take what lesson 00 gave when it ran for ``built``: for tests of what becomes of the files."""
+    monkeypatch.setattr("build.execute", lambda notebook, *, path: json.loads(built.read_text(encoding="utf-8")))
+
+
 def test_build_twice_gives_the_same_bytes(built):
     before = built.read_bytes()
     assert build(SYLLABUS, ["00_start_here"], notebooks=built.parent) == []
@@ -73,7 +79,7 @@ def test_build_puts_title_setup_and_quiz_in_their_places(built):
     assert questions == json.loads((COURSE / "quizzes" / "00_start_here.json").read_text(encoding="utf-8"))
 
 
-def test_build_sets_a_learners_work_aside(built, tmp_path):
+def test_build_sets_a_learners_work_aside(built, ran_before, tmp_path):
     mine = tmp_path / built.name
     notebook = nbformat.read(built, as_version=4)
     notebook.cells[5].source += "\nmy own answer"
@@ -125,7 +131,7 @@ def test_check_names_a_damaged_notebook(tmp_path):
         check(SYLLABUS, ["00_start_here"], notebooks=tmp_path)
 
 
-def test_build_overwrites_a_notebook_that_was_only_run(built, tmp_path):
+def test_build_overwrites_a_notebook_that_was_only_run(built, ran_before, tmp_path):
     ran = tmp_path / built.name
     notebook = json.loads(built.read_text(encoding="utf-8"))
     notebook["cells"][1]["outputs"] = [{"output_type": "stream", "name": "stdout", "text": "cpu"}]
@@ -134,6 +140,7 @@ def test_build_overwrites_a_notebook_that_was_only_run(built, tmp_path):
         check(SYLLABUS, ["00_start_here"], notebooks=tmp_path)
     build(SYLLABUS, ["00_start_here"], notebooks=tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == [built.name]
+    assert ran.read_bytes() == built.read_bytes()
 
 
 def test_check_finds_a_changed_lesson(built, tmp_path):
