@@ -473,6 +473,11 @@ def _roots(push, weight, *, inside=4):
             "The last term of the equation is push squared.",
         ),
         (
+            lambda push, weight: float("nan") if weight < 2 * push else _roots(push, weight)[0].real,
+            "Below weight = 2 push the number under the root is negative, and np.sqrt gives nan. There the root is"
+            " imaginary and adds nothing to the real part.",
+        ),
+        (
             lambda push, weight: complex(_roots(push, weight)[0]),
             "That is the complex solution. Return its real part, l.real.",
         ),
