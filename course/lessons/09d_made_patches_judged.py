@@ -1020,7 +1020,7 @@ print("What is said below holds in the table.")
 # %% [markdown]
 # ### One column, live
 # The study's column of 50 patients, made small: 50 of the training patients with 12 patches each, one replicate, some
-# 150 steps instead of 1,000, a generator that trains for 300 steps instead of 2,000 (so that you do not wait), and as a
+# 150 steps instead of 1,000, a generator that trains for 200 steps instead of 2,000 (so that you do not wait), and as a
 # test the unseen patients, on whom the generator's recipe was chosen. It shows the recipe at work. It does **not**
 # repeat the study.
 
@@ -1030,7 +1030,7 @@ from medlearn.models.nodule_net import NoduleNet
 
 few = slice(50 * 12)
 own, own_labels = pixels["training"][few], training.labels[few]
-small = gan.train_conditional(own, own_labels, training.diameters_mm[few], num_steps=300, seed=1)
+small = gan.train_conditional(own, own_labels, training.diameters_mm[few], num_steps=200, seed=1)
 pairs = np.random.default_rng(1).permutation(len(own))  # made patches are asked for with the patients' own conditions
 more = gan.make_patches(
     small.averaged, gan.conditions(own_labels[pairs], training.diameters_mm[few][pairs]), seed=1
@@ -1153,7 +1153,7 @@ assert all(minus["checked", "nothing", n].low > 0 > minus["checked", "classical"
 
 # %% [markdown]
 # The harm is there again, on other patients, and it goes when the labels go: the same patches, the same steps. A fifth
-# of the made patches and more do not show, to a classifier from patients, what was asked for; the mark lets a network
+# of the made patches and more do not show, to a classifier from patients, what was asked for; a mark may let a network
 # learn those labels all the same. With checked labels made patches even help against *nothing*, with 50 and with 200
 # patients.
 #
