@@ -1079,7 +1079,7 @@ plots.picture(
 # says; the imaginary part goes round. The larger of the two real parts has the last word.
 #
 # ### Exercise (further): how fast does it come to rest?
-# Return it.
+# Return the larger real part of the two solutions $\lambda$, for any push $a$ and weight $\gamma$.
 
 # %% tags=["exercise"]
 def slowest_rate(push, weight):
@@ -1101,7 +1101,7 @@ ex.slowest_rate.check(slowest_rate)
 
 # %%
 def smallest_game(price=lambda slope: 0.0, rates=(0.1, 0.1), steps=600):
-    """Return the path of (theta, psi), in turns; the critic pays a price besides, whose derivative is `price`."""
+    """Return the path of (theta, psi), in turns; `price` is the derivative of what the critic pays besides."""
     path = [(1.0, 0.0)]
     for _ in range(steps):
         place, slope = path[-1]
@@ -1119,7 +1119,7 @@ tried = {
 } | R1
 for name, path in tried.items():
     far = np.hypot(*path.T)
-    print(f"{name:26s} farthest off in steps 200 to 300: {far[200:300].max():.4f}, 500 to 600: {far[500:].max():.4f}")
+    print(f"{name:26s} farthest off, steps 200-300: {far[200:300].max():.4f}, 500-600: {far[500:].max():.4f}")
 
 # %%
 worst, best = (np.linalg.eigvals(np.array([[0, 0.5], [-0.5, -weight]])).real.max() for weight in (0, 1))
@@ -1152,14 +1152,14 @@ plots.picture(
 )
 
 # %% [markdown]
-# A faster critic makes the circle an ellipse: its matrix has $\pm2ia$, no real part. (As it is, the path creeps inward,
-# ever more slowly. The matrix does not know this, as it knows only what is near. The whole slopes give
-# $\frac d{dt}\frac12(\theta^2+\psi^2)=\theta\psi\,[\sigma(-\psi\theta)-\sigma(\psi\theta)]
-# =-\theta\psi\tanh\frac{\theta\psi}2\le0$, and close to the end that is next to nothing.) The
-# penalty to slope 1 *forbids* rest: at the end it still wants a slope. R1 brings the game home with every weight, and
-# 1 is the best here because $a=\frac12$; in a network nobody knows $a$, or even whether one number could stand for it.
-# Mescheder and others prove rest for GANs *near* their end, where the networks can reach it. Whether yours will get
-# near, they do not promise.
+# A faster critic makes the circle an ellipse: its matrix has $\pm2ia$, no real part. The penalty to slope 1 *forbids*
+# rest: at the end it still wants a slope. R1 brings the game home with every weight, and 1 is the best here because
+# $a=\frac12$. In a network nobody knows $a$, or even whether one number could stand for it. Mescheder and others prove
+# rest for GANs *near* their end, where the networks can reach it. Whether yours will get near, they do not promise.
+#
+# (As it is, the path creeps inward, too, ever more slowly. The matrix cannot tell you: it knows only what is near. The
+# whole slopes give $\frac d{dt}\frac12(\theta^2+\psi^2)=\theta\psi\,[\sigma(-\psi\theta)-\sigma(\psi\theta)]
+# =-\theta\psi\tanh\frac{\theta\psi}2\le0$, and close to the end that is next to nothing.)
 #
 # R1 needs the slope of a slope, as the gradient penalty does, and is dear. The library counts it every fourth step,
 # fourfold, which is the same on average ([Karras and others, StyleGAN2](https://doi.org/10.48550/arXiv.1912.04958)).
@@ -1322,7 +1322,7 @@ assert abs(doubtful[0.2] / doubtful[0] - 2 / 3) < 0.05 and abs(doubtful[0.5] / d
 # recipe was the best of about thirty variants. Its shipped network had 2.9 to 3.3. Then came shaking with R1, and with
 # them the shares 0, 0.1, 0.2, 1/3 and 1/2 of wrong conditions: 1.4, 0.63, 0.60, 0.92 and 0.94 after 2,000 steps
 # (`WEIGHTS.md`, beside the weights). Each of these numbers is **one training**. And a second training with the chosen
-# share, with seed 1, came to 1.8. So the seeds differ by more than the shares: 0.2 is a choice, no finding. All of
+# share, with seed 1, came to 1.8. So the two seeds differ by more than the shares from 0.1 on: 0.2 is a choice. All of
 # these numbers flatter, as the same patients chose. Lesson 09d takes the recipe as it is to patients that nobody has
 # seen.
 #
@@ -1346,7 +1346,8 @@ wished = {"train": gan.conditions(train.labels, train.diameters_mm), "unseen": a
 with torch.no_grad():
     scores = {name: small.critic(gan.scale(patches[name]), wished[name]).numpy() for name in parts}
 everybody = np.concatenate([train.patients, unseen.patients])
-by_heart = metrics.auc_score(np.repeat([1, 0], [960, 480]), np.concatenate([*scores.values()]), patients=everybody)
+in_training = np.repeat([1, 0], [960, 480])
+by_heart = metrics.auc_score(in_training, np.concatenate([*scores.values()]), patients=everybody)
 print("its critic, AUC of trained with against unseen:", by_heart)
 assert by_heart.value < 0.8
 
