@@ -12,6 +12,9 @@ ROOT_FLAG := $(if $(filter 0,$(shell id -u)),--allow-root)
 # For graders only; with it, the unsolved exercises of the notebooks would stop a build or a test.
 unexport MEDLEARN_STRICT
 
+# A hundred processes import medlearn: the first one may keep what it compiled, whatever the shell says.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help lab test notebooks bench study clean
 
