@@ -1112,8 +1112,8 @@ assert reads["GAN"][2].value < min(reads["patients"][2].value + 0.03, reads["GAN
 # that. Are the GAN's nodules clearer, then? Look at the last column: lesson 06's network, which learned on patients,
 # reads the GAN's labels no better than those of patients. So the label is **written** into the GAN's patches in a way
 # in which patients do not have it, and a classifier finds that first: a *shortcut*. (Look at its patches without a
-# nodule: many hold a small bright group of dots in the middle, in fourfold symmetry.) What is learned there is of less
-# use on patients, says the second column.
+# nodule: many hold a small bright group of dots near the middle. Whether those are the mark was not tested.) What is
+# learned there is of less use on patients, says the second column.
 #
 # No ruler above has seen this. The Fréchet distance compares patches, and asks the labels nothing; the memory test asks
 # where they come from; and lesson 06's network, which measures obedience, looks for what it learned on patients, not
@@ -1276,14 +1276,15 @@ for line, (name, images) in zip(axes, {"as it is": healthy, "told: none": after[
 plots.picture(
     figure,
     alt=f"{len(changed)} patches of unseen simulated patients without a nodule. Below, covered with noise and cleaned "
-    "by the denoiser: told that there is none, and told that there is one of 12 mm. In the last row what is bright "
-    "near the middle has become rounder and more compact.",
+    "by the denoiser: told that there is none, and told that there is one of 12 mm. In the last row most have a larger, "
+    "softer or new bright spot near the middle; a few look nearly the same.",
 )
 
 # %% [markdown]
-# (Shown are the first eight in which the answer changed.) Same patients, same noise, same network. What the denoiser
-# was **told to expect** decided what stands in the patch. No condition needs to be typed in: a training set with many
-# nodules tells it the same. Nothing in the picture says that it was invented.
+# (Shown are the first eight in which the answer changed. In some you see it yourself, in others only lesson 06's
+# network does.) Same patients, same noise, same network. What the denoiser was **told to expect** decided what was
+# found in the patch. No condition needs to be typed in: a training set with many nodules tells it the same. Nothing in
+# the picture says that it was invented.
 #
 # The same mistake comes in small doses as a wrong label. A conditional network is asked for "no nodule". Do its patches
 # have none? Made patches with wrong labels teach the classifier the wrong thing.
