@@ -413,6 +413,30 @@ def _ring(*shares):
             "That is a sure bound from below, from the time in which nothing is shifted. How much is left in fact?",
         ),
         (
+            lambda shares: np.abs(np.fft.fft(shares).min()),
+            "NumPy finds the smallest complex number by its real part. Take all the sizes first, then the smallest.",
+        ),
+        (
+            lambda shares: np.abs(np.fft.fft(shares).imag).min(),
+            "You took the imaginary part. A coefficient's size has both parts in it: np.abs of the complex number.",
+        ),
+        (
+            lambda shares: _kept(shares).argmin(),
+            "That says which pattern suffers most. Asked is how much is left of it: its size, not its place.",
+        ),
+        (
+            lambda shares: 1 - _kept(shares).min(),
+            "That is how much is lost. Asked is how much is left.",
+        ),
+        (
+            lambda shares: _kept(shares)[1],
+            "That is the pattern that goes round once. Another one may suffer more: take the smallest of all.",
+        ),
+        (
+            lambda shares: _kept(shares)[len(shares) // 2],
+            "That is the pattern that repeats most often. Another one may suffer more: take the smallest of all.",
+        ),
+        (
             lambda shares: bool(_kept(shares).min() > 1e-9),
             "You answered whether anything is lost. Return how much is left of the pattern that suffers most.",
         ),
@@ -476,6 +500,31 @@ def _roots(push, weight, *, inside=4):
             lambda push, weight: float("nan") if weight < 2 * push else _roots(push, weight)[0].real,
             "Below weight = 2 push the number under the root is negative, and np.sqrt gives nan. There the root is"
             " imaginary and adds nothing to the real part.",
+        ),
+        (
+            lambda push, weight: max(map(abs, _roots(push, weight))),
+            "That is the larger size of the two complex numbers. Their real parts say how fast the circle shrinks.",
+        ),
+        (
+            lambda push, weight: (weight + _roots(push, weight)[0] * 2 + weight).real / 2,
+            "The weight comes in with a minus: l = (-weight +- root) / 2.",
+        ),
+        (
+            lambda push, weight: -weight,
+            "That is the sum of the two solutions. Asked is the one with the larger real part.",
+        ),
+        (
+            lambda push, weight: (-weight + np.sqrt(abs(weight**2 - 4 * push**2))) / 2,
+            "Where the number under the root is negative, its root is imaginary. It does not become real by np.abs: it"
+            " adds nothing to the real part.",
+        ),
+        (
+            lambda push, weight: (-weight + np.sqrt(weight**2 + 4 * push**2)) / 2,
+            "Under the root stands weight^2 minus 4 push^2.",
+        ),
+        (
+            lambda push, weight: -(push**2) / weight if weight else 0.0,
+            "That is what it comes to with a large weight. Below that, solve the quadratic.",
         ),
         (
             lambda push, weight: complex(_roots(push, weight)[0]),
