@@ -77,7 +77,7 @@ def train(
         From 0 to 0.5. So large a share of what counts as made are real images under the conditions of other images: the
         critic must look at both. The game then aims beside the data. With a share m, ``(1 - m) q(x|c) + m p(x)`` is to
         look like ``p(x|c)``, so the best generator is ``(p(x|c) - m p(x)) / (1 - m)`` where that is nowhere negative
-        (else cut off at 0, with a smaller factor before ``p(x|c)``). It makes conditions differ more than they do (where
+        (else cut off at 0, with less of ``p(x|c)``). It makes conditions differ more than they do (where
         they overlap, means 1 / (1 - m) times as far from the middle), and fewer of the images that would fit either.
     decay : float, optional
         Of the moving average of the generator.
