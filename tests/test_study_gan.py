@@ -367,3 +367,18 @@ def test_the_shipped_table_of_labels_is_whole_and_of_the_shipped_study(study):
     assert {(row["test_patients"], row["test_patches"]) for row in rows} == {("80", "960")}
     assert {row["command"] for row in rows} == {"make study NAME=gan_labels"}
     assert {row["torch"] for row in rows} == {row["torch"] for row in of_study if row["source"] == "simulated"}
+
+
+def test_the_first_runs_table_agrees_with_itself_and_shares_what_no_generator_touches():
+    first, second = (
+        list(csv.DictReader((files("medlearn.models") / f"{name}.csv").read_text(encoding="utf-8").splitlines()))
+        for name in ("gan_study_first", "gan_study")
+    )
+    assert keys(first) == keys(second)
+    alike = [
+        {(row["source"], row["patients"], row["replicate"], row["arm"], row["test_set"]): row["auc"]
+         for row in rows if row["arm"] in ("nothing", "classical") and row["test_set"] != TESTS[0]}
+        for rows in (first, second)
+    ]  # fmt: skip
+    assert alike[0] == alike[1]  # the same training patients, weights and test rows
+    assert len(alike[0]) == 3 * 5 * 2 * 2 + 2 * 5 * 2  # sizes, replicates, arms, test sets
