@@ -1023,9 +1023,9 @@ print("What is said below holds in the table.")
 #   -0.007, -0.004 and -0.003 to -0.073, -0.033 and -0.020 (the interval of the fall leaves out 0 with 50 patients, and
 #   holds it with 200 and 1,000), and on top of classical augmentation the two runs cannot be told apart.
 #
-# So the first run was not just bad luck with a bad generator. And the ruler by which the recipe was chosen did not
-# say what the patches would be worth. **Near in distribution is not the same as
-# useful.** No ruler above asks what a classifier learns.
+# So the first run was not just bad luck with a bad generator. And the ruler by which the recipe was chosen did not say
+# what the patches would be worth. **Near in distribution is not the same as useful.** No ruler above asks what a
+# classifier learns.
 #
 # In a currency that a clinic knows: with classical augmentation 50 patients taught this network, on average, more than
 # 200 taught it without. That knowledge cost nothing, and it was **yours**.
@@ -1459,10 +1459,10 @@ assert all(on_blocks["made", size].high < 0 and blocks_fell["made", size].high <
 # The same verdict, with nobody simulated. Classical augmentation helps. Made patches do harm, against nothing and on
 # top of classical augmentation. (In the first run, on the same rows, the weaker generator could not be told from no
 # gain against nothing, -0.008 and 0.000, and did harm on top. Against nothing the interval of the fall between the runs
-# leaves out 0 with both sizes; on top it holds 0.) These generators are not near their patients, by the way: 4.7 and 3.9 by Fréchet
-# distance, says the CSV. The recipe was chosen on simulated ones. (Three cautions. These are eight intervals
-# more. The rows had been opened twice before. And here the replicates are **not** strangers: sets of 200 out of 297
-# blocks overlap, and all share their test blocks. So these intervals are narrower than they would be for other
+# leaves out 0 with both sizes; on top it holds 0.) These generators are not near their patients, by the way: 4.7 and
+# 3.9 by Fréchet distance, says the CSV. The recipe was chosen on simulated ones. (Three cautions. These are eight
+# intervals more. The rows had been opened twice before. And here the replicates are **not** strangers: sets of 200 out
+# of 297 blocks overlap, and all share their test blocks. So these intervals are narrower than they would be for other
 # patients.)
 
 # %% [markdown]
