@@ -3,6 +3,7 @@
 import _thread
 import errno
 import os
+import signal
 import threading
 from decimal import Decimal
 from fractions import Fraction
@@ -160,8 +161,12 @@ def test_evaluate_an_endless_loop_can_be_interrupted():
         while True:
             width += 1
 
-    threading.Timer(0.3, _thread.interrupt_main).start()
-    message = first.evaluate(endless)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job has it switched off
+    try:
+        threading.Timer(0.3, _thread.interrupt_main).start()
+        message = first.evaluate(endless)
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert message.state == WRONG
     assert "You stopped it after" in message.text and "Does this loop end?" in message.text
 
